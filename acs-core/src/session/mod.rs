@@ -1,0 +1,464 @@
+//! The session: a device's visit, as a step function without I/O (`docs/engine.md`).
+//!
+//! ```text
+//!  open(snapshot, inform)          the Inform is taken in
+//!    │ TransferComplete → Acknowledged          (any number)
+//!    │ Ready (empty POST)
+//!    ▼
+//!  ┌─ tasks, one cycle each ─► presets: preconditions, then all their provisions as one cycle ─► again until nothing changes
+//!  │      a cycle:  run scripts ─► plan ─► Request ◄──► Response | Fault | Unanswered
+//!  │                    ▲           └────► Extensions ◄──► results
+//!  │                    └── commits satisfied
+//!  └─► Finished: change() is written, then the device gets its last answer
+//! ```
+//!
+//! A session is a value: it serialises, and equal inputs give equal outputs. What lives here: state and the step function.
+//! [`cycle`] advances one set of provisions, [`answers`] and [`refusals`] take in what the device says, [`evaluation`] decides
+//! what runs next, [`transfers`] follows downloads, [`virtual_parameters`] nests scripts.
+
+mod answers;
+pub mod configuration;
+mod cycle;
+mod evaluation;
+mod faults;
+mod local;
+mod refusals;
+mod transfers;
+mod virtual_parameters;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use crate::change::{DeviceSnapshot, OutboxEvent, SessionChange, TaskChange};
+use crate::device::{DeviceHead, InformedValue, Tags, apply_tags, set_local};
+use crate::fault::{Fault, FaultRecord};
+use crate::operation::Operation;
+use crate::path::{event_segment, is_name};
+use crate::planner::Purpose;
+use crate::rpc::{AcsRequest, CpeFault, CpeResponse, Inform, TransferComplete};
+use crate::script::{ExtensionCall, LogEntry, ScriptFault, SessionFacts};
+use crate::task::Task;
+use crate::tree::DeviceTree;
+use crate::value::{TypedValue, Value, XsdType};
+
+use configuration::{Configuration, Settings};
+use cycle::Cycle;
+use evaluation::Evaluation;
+
+pub use evaluation::TreeContext;
+
+/// No device may make the server keep more nodes than this; what is beyond is ignored and noted.
+pub const MAX_NODES: usize = 200_000;
+
+/// What happens to a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// The device has nothing more to say (the empty POST).
+    Ready,
+    /// The device calls TransferComplete.
+    TransferComplete(TransferComplete),
+    /// The device answers the outstanding request.
+    Response(CpeResponse),
+    /// The device answers the outstanding request with a fault.
+    Fault(CpeFault),
+    /// The device sends an empty POST, or an answer to something else, while a request is outstanding.
+    Unanswered {
+        /// What came instead.
+        reason: String,
+    },
+    /// Results of extension calls, in any order.
+    Extensions(Vec<(ExtensionCall, Result<Json, ScriptFault>)>),
+    /// The device is gone: timeout, dropped connection, unreadable message.
+    Gone {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What is to be done next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Output {
+    /// The device's call is to be answered.
+    Acknowledged,
+    /// Send this.
+    Request {
+        /// The `cwmp:ID`.
+        id: String,
+        /// The RPC.
+        request: AcsRequest,
+    },
+    /// Make these calls, then give their results.
+    Extensions(Vec<ExtensionCall>),
+    /// Write [`Session::change`], then end the session.
+    Finished,
+    /// The input does not fit the session's state; the session goes on as if it had not come.
+    Refused {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// A line of the session's log, for the access log and for traces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionLog {
+    /// E.g. `script`, `fault`, `note`.
+    pub kind: LogKind,
+    /// For people.
+    pub message: String,
+    /// Further fields, or null.
+    pub fields: Json,
+}
+
+/// What a [`SessionLog`] line is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogKind {
+    /// A script's `log()`.
+    Script,
+    /// A channel has faulted.
+    Fault,
+    /// Something that an operator may want to know: ignored names, missing values, silently dropped sets.
+    Note,
+}
+
+/// A device's visit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Session {
+    facts: Arc<SessionFacts>,
+    settings: Settings,
+    head: DeviceHead,
+    is_new: bool,
+    tree: Arc<DeviceTree>,
+    /// The tree's change count behind which the head row suffices.
+    changes_when_informed: u64,
+    tags_before: Tags,
+    events: BTreeSet<String>,
+    tasks: Vec<Task>,
+    faults: BTreeMap<String, FaultRecord>,
+    changed_faults: BTreeSet<String>,
+    operations: BTreeMap<String, Operation>,
+    changed_operations: BTreeSet<String>,
+    task_changes: Vec<TaskChange>,
+    outbox: Vec<OutboxEvent>,
+    log: Vec<SessionLog>,
+    state: State,
+    cycle: Option<Cycle>,
+    outstanding: Option<Outstanding>,
+    /// The time that the next knowledge gets: the session's timestamp plus two per answer: reads get it, writes the one behind it.
+    stamp: i64,
+    cycles: u32,
+    evaluations: u32,
+    evaluation: Evaluation,
+    /// Channels that have been tried again in this session.
+    retried: BTreeSet<String>,
+    /// Channels whose preconditions could not be evaluated.
+    blocked: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    /// The device may still call methods.
+    Informed,
+    /// The server asks.
+    Driving,
+    /// Waits for extensions.
+    Waiting,
+    /// Over.
+    Finished,
+}
+
+/// The request that waits for its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Outstanding {
+    id: String,
+    request: AcsRequest,
+    purpose: Purpose,
+}
+
+impl Session {
+    /// Begins a session with a device's Inform, received at `timestamp` (milliseconds since the Unix epoch).
+    pub fn open(snapshot: DeviceSnapshot, inform: &Inform, timestamp: i64, settings: Settings) -> Session {
+        let is_new = snapshot.device.is_none();
+        let (mut head, tags, stored_tree) = match snapshot.device {
+            Some(device) => (device.head, device.tags, device.tree),
+            None => (DeviceHead::default(), Tags::default(), Arc::new(DeviceTree::new())),
+        };
+        head.receive(inform, timestamp);
+        let mut tree = Arc::unwrap_or_clone(stored_tree);
+        let mut log = Vec::new();
+        let structure = take_inform(&mut tree, &mut head, inform, timestamp, &mut log);
+        head.apply_to(&mut tree);
+        apply_tags(&mut tree, &tags, timestamp);
+        let mut events = BTreeSet::from(["Inform".to_owned()]);
+        for event in &inform.events {
+            let segment = event_segment(&event.code);
+            set_local(
+                &mut tree,
+                &format!("Events.{segment}"),
+                TypedValue(Value::Int(timestamp), XsdType::DateTime),
+                timestamp,
+            );
+            events.insert(segment);
+        }
+        let mut outbox = Vec::new();
+        if is_new {
+            events.insert("Registered".to_owned());
+            outbox.push(event("device.registered", &head.id, timestamp, json!({})));
+        }
+        outbox.push(event("device.session", &head.id, timestamp, json!({ "events": head.events })));
+        let changes_when_informed = if structure { tree.changes().wrapping_sub(1) } else { tree.changes() };
+        Session {
+            facts: Arc::new(SessionFacts { device_id: head.id.clone(), timestamp }),
+            settings,
+            head,
+            is_new,
+            tree: Arc::new(tree),
+            changes_when_informed,
+            tags_before: tags,
+            events,
+            tasks: snapshot.tasks,
+            faults: snapshot.faults.into_iter().map(|fault| (fault.channel.clone(), fault)).collect(),
+            changed_faults: BTreeSet::new(),
+            operations: snapshot
+                .operations
+                .into_iter()
+                .map(|operation| (operation.command_key.clone(), operation))
+                .collect(),
+            changed_operations: BTreeSet::new(),
+            task_changes: Vec::new(),
+            outbox,
+            log,
+            state: State::Informed,
+            cycle: None,
+            outstanding: None,
+            stamp: timestamp + 2,
+            cycles: 0,
+            evaluations: 0,
+            evaluation: Evaluation::default(),
+            retried: BTreeSet::new(),
+            blocked: BTreeSet::new(),
+        }
+    }
+
+    /// Takes in what happened and says what to do next. `configuration` must be the same throughout a session.
+    pub fn step(&mut self, input: Input, configuration: &dyn Configuration) -> Output {
+        match (self.state, input) {
+            (State::Finished, _) => Output::Refused { reason: "the session is over" },
+            (_, Input::Gone { reason }) => {
+                self.abandon(&reason, configuration);
+                self.finish()
+            }
+            (State::Informed, Input::TransferComplete(message)) => {
+                self.transfer_complete(message, configuration);
+                Output::Acknowledged
+            }
+            (State::Informed, Input::Ready) => {
+                self.state = State::Driving;
+                self.expire_operations(configuration);
+                self.advance(configuration)
+            }
+            (State::Driving, Input::Response(response)) => {
+                let Some(outstanding) = self.outstanding.take() else {
+                    return Output::Refused { reason: "no request is outstanding" };
+                };
+                self.stamp += 2;
+                if response.answers(&outstanding.request) {
+                    self.take_response(outstanding, response, configuration);
+                } else {
+                    let reason = format!("{} came instead of an answer", response.name());
+                    self.take_unanswered(outstanding, &reason, configuration);
+                }
+                self.advance(configuration)
+            }
+            (State::Driving, Input::Fault(fault)) => {
+                let Some(outstanding) = self.outstanding.take() else {
+                    return Output::Refused { reason: "no request is outstanding" };
+                };
+                self.stamp += 2;
+                self.take_fault(outstanding, fault, configuration);
+                self.advance(configuration)
+            }
+            (State::Driving, Input::Unanswered { reason }) => {
+                let Some(outstanding) = self.outstanding.take() else {
+                    return Output::Refused { reason: "no request is outstanding" };
+                };
+                self.stamp += 2;
+                self.take_unanswered(outstanding, &reason, configuration);
+                self.advance(configuration)
+            }
+            // A device that learns of a finished transfer while the server asks may say so; the request stays outstanding.
+            (State::Driving, Input::TransferComplete(message)) => {
+                self.transfer_complete(message, configuration);
+                Output::Acknowledged
+            }
+            (State::Waiting, Input::Extensions(results)) => {
+                self.state = State::Driving;
+                self.take_extension_results(results);
+                self.advance(configuration)
+            }
+            _ => Output::Refused { reason: "not expected in this state" },
+        }
+    }
+
+    /// The device's ID.
+    pub fn device_id(&self) -> &str {
+        &self.facts.device_id
+    }
+
+    /// When the session's Inform arrived.
+    pub fn timestamp(&self) -> i64 {
+        self.facts.timestamp
+    }
+
+    /// The settings that it follows.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What is known of the device now.
+    pub fn tree(&self) -> &DeviceTree {
+        &self.tree
+    }
+
+    /// The device's stored faults as of now, by channel.
+    pub fn faults(&self) -> impl Iterator<Item = &FaultRecord> {
+        self.faults.values()
+    }
+
+    /// The outstanding request with its `cwmp:ID`.
+    pub fn outstanding(&self) -> Option<(&str, &AcsRequest)> {
+        self.outstanding.as_ref().map(|outstanding| (outstanding.id.as_str(), &outstanding.request))
+    }
+
+    /// Whether the first empty POST is still to come.
+    pub fn is_informed_only(&self) -> bool {
+        self.state == State::Informed
+    }
+
+    /// Whether it is over.
+    pub fn is_finished(&self) -> bool {
+        self.state == State::Finished
+    }
+
+    /// Log lines since the last call.
+    pub fn take_log(&mut self) -> Vec<SessionLog> {
+        std::mem::take(&mut self.log)
+    }
+
+    /// What the session changed, to be written once it is finished.
+    pub fn change(&mut self) -> SessionChange {
+        let tree_changed = self.is_new || self.tree.changes() != self.changes_when_informed;
+        let mut head = self.head.clone();
+        let tree = tree_changed.then(|| {
+            // The informed values are part of the tree from now on.
+            head.informed.clear();
+            self.tree.clone()
+        });
+        let faults =
+            self.changed_faults.iter().map(|channel| (channel.clone(), self.faults.get(channel).cloned())).collect();
+        let operations =
+            self.changed_operations.iter().map(|key| (key.clone(), self.operations.get(key).cloned())).collect();
+        SessionChange {
+            head,
+            is_new: self.is_new,
+            tree,
+            tags: self.tag_changes(),
+            faults,
+            operations,
+            tasks: std::mem::take(&mut self.task_changes),
+            events: std::mem::take(&mut self.outbox),
+        }
+    }
+
+    fn finish(&mut self) -> Output {
+        self.state = State::Finished;
+        self.cycle = None;
+        self.outstanding = None;
+        Output::Finished
+    }
+
+    /// Ends a session that cannot go on: what was running faults, what was learnt is kept.
+    fn abandon(&mut self, reason: &str, configuration: &dyn Configuration) {
+        if let Some(cycle) = &self.cycle {
+            let all = cycle.all_sources();
+            let fault =
+                Fault::new("session_terminated", format!("The TR-069 session was unsuccessfully terminated: {reason}"));
+            self.fault_sources(&all, fault, configuration);
+        }
+    }
+
+    fn tree_mut(&mut self) -> &mut DeviceTree {
+        Arc::make_mut(&mut self.tree)
+    }
+
+    fn note(&mut self, message: String, fields: Json) {
+        // A hostile device could cause a note per parameter.
+        const MOST_NOTES: usize = 1_000;
+        if self.log.len() < MOST_NOTES {
+            self.log.push(SessionLog { kind: LogKind::Note, message, fields });
+        }
+    }
+
+    fn log_scripts(&mut self, entries: Vec<LogEntry>) {
+        for entry in entries {
+            let fields = json!({ "provision": entry.provision, "meta": entry.meta });
+            self.log.push(SessionLog { kind: LogKind::Script, message: entry.message, fields });
+        }
+    }
+
+    fn tag_changes(&self) -> Vec<(String, Option<Value>)> {
+        let mut now = Tags::new();
+        if let Some(root) = self.tree.find("Tags") {
+            for &id in self.tree.children(root) {
+                if let Some(TypedValue(value, _)) = self.tree.node(id).typed_value() {
+                    now.insert(self.tree.name(id).to_string(), value.clone());
+                }
+            }
+        }
+        let removed = self.tags_before.keys().filter(|tag| !now.contains_key(*tag)).map(|tag| (tag.clone(), None));
+        let set = now.iter().filter(|(tag, value)| self.tags_before.get(*tag) != Some(*value));
+        removed.chain(set.map(|(tag, value)| (tag.clone(), Some(value.clone())))).collect()
+    }
+}
+
+/// Takes over an Inform's parameters. Returns whether the tree's structure changed, so that the tree must be written.
+fn take_inform(
+    tree: &mut DeviceTree,
+    head: &mut DeviceHead,
+    inform: &Inform,
+    timestamp: i64,
+    log: &mut Vec<SessionLog>,
+) -> bool {
+    let mut structure = false;
+    let mut informed: BTreeMap<String, InformedValue> =
+        std::mem::take(&mut head.informed).into_iter().map(|value| (value.path.clone(), value)).collect();
+    for (name, value) in &inform.parameter_list {
+        if !is_storable_name(name) || tree.len() >= MAX_NODES {
+            let message = format!("{name:?} is no legal parameter name; the Inform's value is ignored");
+            log.push(SessionLog { kind: LogKind::Note, message, fields: Json::Null });
+            continue;
+        }
+        structure |= tree.find(name).is_none_or(|id| tree.node(id).object);
+        let value = InformedValue { path: name.clone(), value: value.clone(), at: timestamp + 1 };
+        informed.insert(name.clone(), value);
+    }
+    head.informed = informed.into_values().collect();
+    structure
+}
+
+/// Whether a device's name can be kept: legal segments, not too many, and none of the server's own roots.
+fn is_storable_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let mut segments = name.split('.');
+    let first = segments.clone().next().unwrap_or("");
+    segments.clone().count() <= crate::path::MAX_SEGMENTS
+        && segments.all(is_name)
+        && !crate::tree::LOCAL_ROOTS.contains(&first)
+}
+
+fn event(kind: &str, device: &str, at: i64, detail: Json) -> OutboxEvent {
+    OutboxEvent { kind: kind.to_owned(), device: device.to_owned(), at, detail }
+}

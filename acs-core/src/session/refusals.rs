@@ -1,0 +1,319 @@
+//! What the device refuses: narrowing a refusal down to what caused it, so that the rest still happens.
+
+use serde_json::{Value as Json, json};
+
+use crate::fault::{Fault, cpe_fault_detail};
+use crate::planner::{CreationStage, PendingSet, Purpose, QueuedChange, Refusal, Sources};
+use crate::rpc::{AcsRequest, CpeFault};
+
+use super::configuration::Configuration;
+use super::{Outstanding, Session};
+
+/// Invalid Parameter Name (TR-069 A.5.1).
+const INVALID_PARAMETER_NAME: &str = "9005";
+
+impl Session {
+    pub(super) fn take_fault(&mut self, outstanding: Outstanding, fault: CpeFault, configuration: &dyn Configuration) {
+        let Some(cycle) = &mut self.cycle else { return };
+        cycle.answers += 1;
+        let Outstanding { request, purpose, .. } = outstanding;
+        match (request, purpose) {
+            (AcsRequest::GetParameterNames { parameter_path, .. }, Purpose::Read { sources }) => {
+                self.names_refused(&parameter_path, &sources, &fault);
+            }
+            (AcsRequest::GetParameterValues { parameter_names }, Purpose::Read { sources }) => {
+                self.values_refused(parameter_names, &sources, &fault);
+            }
+            (AcsRequest::GetParameterAttributes { parameter_names }, Purpose::Read { sources }) => {
+                cycle.ledger.unreadable_attributes.extend(parameter_names.iter().cloned());
+                let what = format!("attributes of {}", list(&parameter_names));
+                self.refuse(&sources, &fault, &format!("{what}: the device refused to tell them"), json!({}));
+            }
+            (AcsRequest::SetParameterValues { .. }, Purpose::SetValues(sets)) => self.sets_refused(sets, &fault),
+            (AcsRequest::SetParameterAttributes { parameter_list }, Purpose::SetAttributes(sources)) => {
+                for (change, source) in parameter_list.iter().zip(sources) {
+                    if let Some(cycle) = &mut self.cycle {
+                        cycle.ledger.unsettable_attributes.insert(change.name.clone());
+                    }
+                    let what = format!("{}: the device refused to change its attributes", change.name);
+                    self.refuse(&Sources::from([source]), &fault, &what, json!({ "parameter": change.name }));
+                }
+            }
+            (
+                AcsRequest::GetParameterValues { .. } | AcsRequest::SetParameterValues { .. },
+                Purpose::CreationRead | Purpose::CreationSet(_),
+            ) => {
+                self.creation_refused(&fault);
+            }
+            (_, Purpose::Change(change)) => self.change_refused(change, &fault),
+            (_, Purpose::CreationUndo) => self.creation_undone(),
+            (request, Purpose::Command { source, instance }) => {
+                let name =
+                    if instance.is_empty() { request.name().to_owned() } else { format!("Downloads.{instance}") };
+                cycle.ledger.refused_commands.insert(name.clone());
+                self.refuse(&Sources::from([source]), &fault, &format!("{name}: the device refused it"), json!({}));
+            }
+            (request, _) => {
+                let all = cycle.all_sources();
+                let mut fault = Fault::from_cpe(&fault);
+                fault.message = format!("{}: {}", request.name(), fault.message);
+                self.fault_sources(&all, fault, configuration);
+            }
+        }
+    }
+
+    /// The device said nothing, or something else. The request is not repeated.
+    pub(super) fn take_unanswered(
+        &mut self,
+        outstanding: Outstanding,
+        reason: &str,
+        configuration: &dyn Configuration,
+    ) {
+        let Some(cycle) = &mut self.cycle else { return };
+        cycle.answers += 1;
+        let Outstanding { request, purpose, .. } = outstanding;
+        let sources = match &purpose {
+            Purpose::Read { sources } => sources.clone(),
+            Purpose::SetValues(sets) | Purpose::CreationSet(sets) => sets.iter().map(|set| set.source).collect(),
+            Purpose::SetAttributes(sources) => sources.iter().copied().collect(),
+            Purpose::Change(change) => Sources::from([change.source()]),
+            Purpose::Command { source, .. } => Sources::from([*source]),
+            Purpose::CreationRead | Purpose::CreationUndo => {
+                cycle.ledger.creation.iter().map(|creation| creation.source).collect()
+            }
+        };
+        cycle.ledger.creation = None;
+        cycle.ledger.queue.clear();
+        let lowest = cycle.lowest_sources(&sources);
+        let lowest = if lowest.is_empty() { cycle.all_sources() } else { lowest };
+        let message = format!("The device did not answer {}: {reason}", request.name());
+        self.fault_sources(&lowest, Fault::new("invalid_response", message), configuration);
+    }
+
+    fn names_refused(&mut self, parameter_path: &str, sources: &Sources, fault: &CpeFault) {
+        let path = parameter_path.trim_end_matches('.').to_owned();
+        let at = self.stamp;
+        if path.is_empty() {
+            // Some devices cannot list their roots. That is asked once and then taken as it is.
+            let root = crate::tree::DeviceTree::ROOT;
+            self.tree_mut().set_enumerated(root, at);
+            self.note(format!("the device does not list its roots ({} {})", fault.code, fault.message), Json::Null);
+            return;
+        }
+        let Some(cycle) = &mut self.cycle else { return };
+        let suspicion = cycle.ledger.suspects.entry(path.clone()).or_default();
+        *suspicion += 1;
+        if fault.code == INVALID_PARAMETER_NAME && *suspicion == 1 {
+            self.forget(&path);
+            return;
+        }
+        cycle.ledger.unlistable.insert(path.clone());
+        cycle.ledger.relist.remove(&path);
+        self.refuse(
+            sources,
+            fault,
+            &format!("{path}: the device lists it, but not what is below"),
+            json!({ "parameter": path }),
+        );
+    }
+
+    fn values_refused(&mut self, names: Vec<String>, sources: &Sources, fault: &CpeFault) {
+        let Some(cycle) = &mut self.cycle else { return };
+        let was_split = cycle.ledger.split_reads.front().is_some_and(|group| *group == names);
+        if was_split {
+            cycle.ledger.split_reads.pop_front();
+        }
+        let first_time = names.iter().all(|name| !cycle.ledger.suspects.contains_key(name));
+        if fault.code == INVALID_PARAMETER_NAME && first_time {
+            for name in &names {
+                cycle.ledger.suspects.insert(name.clone(), 1);
+            }
+            if let [name] = names.as_slice() {
+                let name = name.clone();
+                self.forget(&name);
+            } else {
+                let parents =
+                    names.iter().filter_map(|name| name.rsplit_once('.')).map(|(parent, _)| parent.to_owned());
+                cycle.ledger.relist.extend(parents);
+            }
+            return;
+        }
+        if names.len() > 1 {
+            let half = names.len() / 2;
+            cycle.ledger.split_reads.push_front(names[half..].to_vec());
+            cycle.ledger.split_reads.push_front(names[..half].to_vec());
+            return;
+        }
+        cycle.ledger.unreadable.extend(names.iter().cloned());
+        let name = names.into_iter().next().unwrap_or_default();
+        self.refuse(
+            sources,
+            fault,
+            &format!("{name}: the device refused to tell its value"),
+            json!({ "parameter": name }),
+        );
+    }
+
+    fn sets_refused(&mut self, sets: Vec<PendingSet>, fault: &CpeFault) {
+        let named: Vec<&PendingSet> = sets
+            .iter()
+            .filter(|set| fault.set_parameter_values_faults.iter().any(|entry| entry.parameter_name == set.path))
+            .collect();
+        if named.is_empty() && sets.len() > 1 {
+            let Some(cycle) = &mut self.cycle else { return };
+            let paths: Vec<String> = sets.iter().map(|set| set.path.clone()).collect();
+            let half = paths.len() / 2;
+            cycle.ledger.split_sets.retain(|group| !group.iter().any(|path| paths.contains(path)));
+            cycle.ledger.split_sets.push_front(paths[half..].to_vec());
+            cycle.ledger.split_sets.push_front(paths[..half].to_vec());
+            return;
+        }
+        let guilty: Vec<PendingSet> = if named.is_empty() { sets } else { named.into_iter().cloned().collect() };
+        for set in guilty {
+            let entry = fault.set_parameter_values_faults.iter().find(|entry| entry.parameter_name == set.path);
+            let (code, text) = entry.map_or((&fault.code, &fault.message), |entry| (&entry.code, &entry.message));
+            if let Some(cycle) = &mut self.cycle {
+                cycle.ledger.unsettable.insert(set.path.clone());
+            }
+            if code == INVALID_PARAMETER_NAME {
+                self.relist_parent(&set.path);
+            }
+            let value = set.value.0.to_text();
+            let what = format!(
+                "{}: the device refused {value:?} as {} (fault {code} {text}); declared at {}",
+                set.path, set.value.1, set.origin
+            );
+            let detail = json!({
+                "parameter": set.path,
+                "value": set.value,
+                "code": code,
+                "message": text,
+                "origin": set.origin,
+            });
+            self.refuse_verbatim(&Sources::from([set.source]), fault, what, detail);
+        }
+    }
+
+    fn creation_refused(&mut self, fault: &CpeFault) {
+        let Some(cycle) = &mut self.cycle else { return };
+        let Some(creation) = &mut cycle.ledger.creation else { return };
+        creation.stage = CreationStage::Undo;
+        let keys: Vec<_> = creation.keys.iter().map(|(key, text)| format!("{key} = {text:?}")).collect();
+        let message = format!(
+            "{}: the device refused the keys {} of the new instance (fault {} {}); declared at {}",
+            creation.instance,
+            keys.join(", "),
+            fault.code,
+            fault.message,
+            creation.origin
+        );
+        let source = creation.source;
+        self.refuse_creation(source, &format!("cwmp.{}", fault.code), message, cpe_fault_detail(fault));
+    }
+
+    fn change_refused(&mut self, change: QueuedChange, fault: &CpeFault) {
+        let Some(cycle) = &mut self.cycle else { return };
+        cycle.ledger.queue.pop_front();
+        let (object, what) = match &change {
+            QueuedChange::Delete { instance, .. } => {
+                if fault.code == INVALID_PARAMETER_NAME {
+                    // It is gone already, which is what was wanted.
+                    let instance = instance.clone();
+                    self.instance_deleted(&instance);
+                    return;
+                }
+                (
+                    instance.rsplit_once('.').map_or("", |(object, _)| object).to_owned(),
+                    format!("{instance}: the device refused to delete it"),
+                )
+            }
+            QueuedChange::Add { object, .. } => {
+                (object.clone(), format!("{object}: the device refused to add an instance"))
+            }
+        };
+        cycle.ledger.queue.retain(|other| match other {
+            QueuedChange::Delete { instance, .. } => instance.rsplit_once('.').is_none_or(|(same, _)| same != object),
+            QueuedChange::Add { object: same, .. } => *same != object,
+        });
+        cycle.ledger.unchangeable.insert(object.clone());
+        let message = format!("{what}; declared at {}", change.origin());
+        self.refuse(&Sources::from([change.source()]), fault, &message, json!({ "object": object }));
+    }
+
+    /// A name that the device no longer knows: it and what is below is forgotten, and its parent listed again.
+    fn forget(&mut self, path: &str) {
+        self.relist_parent(path);
+        if let Some(node) = self.tree.find(path) {
+            self.tree_mut().remove(node);
+        }
+    }
+
+    fn relist_parent(&mut self, path: &str) {
+        let Some((parent, _)) = path.rsplit_once('.') else { return };
+        if let Some(node) = self.tree.find(parent) {
+            self.tree_mut().set_enumerated(node, 0);
+        }
+        if let Some(cycle) = &mut self.cycle {
+            cycle.ledger.relist.insert(parent.to_owned());
+        }
+    }
+
+    /// Remembers a refusal with the device's code and words behind what was tried.
+    fn refuse(&mut self, sources: &Sources, fault: &CpeFault, what: &str, detail: Json) {
+        let message = format!("{what} (fault {} {})", fault.code, fault.message);
+        self.refuse_verbatim(sources, fault, message, detail);
+    }
+
+    fn refuse_verbatim(&mut self, sources: &Sources, fault: &CpeFault, message: String, refused: Json) {
+        let Some(cycle) = &mut self.cycle else { return };
+        let sources = cycle.lowest_sources(sources);
+        let sources = if sources.is_empty() { cycle.all_sources() } else { sources };
+        let mut detail = cpe_fault_detail(fault);
+        detail["refused"] = refused;
+        cycle.ledger.refusals.push(Refusal { sources, code: format!("cwmp.{}", fault.code), message, detail });
+    }
+
+    /// After reading: values that this server has set, that the device acknowledged, and that it now tells otherwise, although
+    /// the same value is still wanted. Setting them again would go on for ever.
+    pub(super) fn check_kept_values(&mut self, names: &[String]) {
+        let Some(cycle) = &self.cycle else { return };
+        let Some(level) = cycle.levels.last() else { return };
+        let mut refusals = Vec::new();
+        for name in names {
+            let Some(node) = self.tree.find(name) else { continue };
+            let Some(stored) = &self.tree.node(node).value else { continue };
+            let Some(written) = &stored.written else { continue };
+            let segments: Vec<&str> = name.split('.').collect();
+            let wanting = (0u32..).zip(&level.sources).filter_map(|(index, source)| {
+                let declaration = source.declarations.iter().rev().find(|declaration| {
+                    let wanted = declaration.wanted.value.as_ref();
+                    declaration.path.covers(&segments)
+                        && wanted.is_some_and(|(value, _)| value.clone().coerce(&written.1) == written.0)
+                })?;
+                Some((index, declaration.origin.to_string()))
+            });
+            let Some((index, origin)) = wanting.last() else { continue };
+            let set_at = stored.writer.as_deref().unwrap_or("");
+            let message = format!(
+                "{name}: the device acknowledged {:?} (set by {set_at}) but tells {:?}; it is not set again. If it hides this \
+                 value, declare it without a freshness of the value; declared at {origin}",
+                written.0.to_text(),
+                stored.value.0.to_text(),
+            );
+            let detail = json!({ "parameter": name, "set": written, "read": stored.value, "origin": origin });
+            refusals.push((index, name.clone(), message, detail));
+        }
+        for (index, name, message, detail) in refusals {
+            let Some(cycle) = &mut self.cycle else { return };
+            cycle.ledger.unsettable.insert(name);
+            let sources = cycle.lowest_sources(&Sources::from([index]));
+            cycle.ledger.refusals.push(Refusal { sources, code: "value_not_kept".to_owned(), message, detail });
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
+}

@@ -1,0 +1,441 @@
+//! A simulated data model that answers RPCs, and a driver that runs a session against it. No XML, no sockets.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use acs_core::change::{DeviceSnapshot, SessionChange};
+use acs_core::device::StoredDevice;
+use acs_core::rpc::*;
+use acs_core::script::{ExtensionCall, ScriptFault};
+use acs_core::session::configuration::{Configuration, Settings};
+use acs_core::session::{Input, Output, Session, SessionLog};
+use acs_core::value::{TypedValue, Value, XsdType};
+
+/// A device's data model. Objects end with a dot; an instance's template is what AddObject creates.
+#[derive(Debug, Clone, Default)]
+pub struct Device {
+    pub objects: BTreeMap<String, bool>,
+    pub parameters: BTreeMap<String, (bool, TypedValue)>,
+    pub attributes: BTreeMap<String, (u8, Vec<String>)>,
+    /// Per multi-instance object: parameters of a new instance.
+    pub templates: BTreeMap<String, Vec<(String, TypedValue)>>,
+    pub next_instance: i64,
+    pub behaviour: Behaviour,
+    pub informs: Vec<String>,
+}
+
+/// How a device misbehaves.
+#[derive(Debug, Clone, Default)]
+pub struct Behaviour {
+    /// Answer with this fault to the RPC of this name, when the argument text contains the second string.
+    pub faults: Vec<(String, String, String)>,
+    /// Refuse values: parameter, code.
+    pub refused_values: BTreeMap<String, String>,
+    /// Do not name the parameter in the fault of a refused value.
+    pub anonymous_refusals: bool,
+    /// Acknowledge sets of these but keep the old value.
+    pub forgetful: BTreeSet<String>,
+    /// Tell these as empty.
+    pub hidden: BTreeSet<String>,
+    /// Answer AddObject but add nothing.
+    pub ignores_add: bool,
+    /// Add two instances for one AddObject.
+    pub adds_two: bool,
+    /// Acknowledge DeleteObject but delete nothing.
+    pub ignores_delete: bool,
+    /// Leave these out of GetParameterValuesResponse.
+    pub unanswered_values: BTreeSet<String>,
+    /// Ignore NextLevel and list the whole subtree.
+    pub ignores_next_level: bool,
+    /// DownloadResponse status.
+    pub download_status: u32,
+}
+
+pub fn string(text: &str) -> TypedValue {
+    TypedValue::string(text)
+}
+pub fn unsigned(number: i64) -> TypedValue {
+    TypedValue(Value::Int(number), XsdType::UnsignedInt)
+}
+pub fn boolean(value: bool) -> TypedValue {
+    TypedValue(Value::Bool(value), XsdType::Boolean)
+}
+
+impl Device {
+    /// A model of `path = value` lines: `A.B.C = text` (writable), `A.B.C : text` (read-only), `A.B. +` (an object that may grow),
+    /// values `12u`, `true`, else strings. Parents are made as read-only objects; numeric segments as deletable instances.
+    pub fn parse(lines: &str) -> Device {
+        let mut device =
+            Device { behaviour: Behaviour { download_status: 1, ..Default::default() }, ..Default::default() };
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            if let Some(object) = line.strip_suffix(" +") {
+                device.add_parents(object);
+                device.objects.insert(object.to_owned(), true);
+                continue;
+            }
+            let (path, value, writable) = match line.split_once(" = ") {
+                Some((path, value)) => (path, value, true),
+                None => {
+                    let (path, value) = line.split_once(" : ").unwrap_or((line, ""));
+                    (path.trim_end_matches(" :").trim_end_matches(" ="), value, false)
+                }
+            };
+            let writable = writable || line.ends_with(" =");
+            if path.ends_with('.') {
+                device.add_parents(path);
+                device.objects.insert(path.to_owned(), writable);
+                continue;
+            }
+            device.add_parents(path);
+            device.parameters.insert(path.to_owned(), (writable, parse_value(value)));
+        }
+        device.next_instance = 100;
+        device
+    }
+
+    fn add_parents(&mut self, path: &str) {
+        let trimmed = path.trim_end_matches('.');
+        for (index, _) in trimmed.match_indices('.') {
+            let object = &trimmed[..=index];
+            let is_instance =
+                object.trim_end_matches('.').rsplit('.').next().is_some_and(|name| name.parse::<u32>().is_ok());
+            self.objects.entry(object.to_owned()).or_insert(is_instance);
+        }
+    }
+
+    pub fn template(mut self, object: &str, parameters: &[(&str, TypedValue)]) -> Device {
+        let parameters = parameters.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        self.templates.insert(object.to_owned(), parameters);
+        self
+    }
+
+    pub fn value(&self, path: &str) -> Option<&Value> {
+        self.parameters.get(path).map(|(_, value)| &value.0)
+    }
+
+    pub fn answer(&mut self, request: &AcsRequest) -> Result<CpeResponse, CpeFault> {
+        let arguments = describe(request);
+        for (rpc, contains, code) in &self.behaviour.faults {
+            if rpc == request.name() && arguments.contains(contains.as_str()) {
+                return Err(fault(code));
+            }
+        }
+        match request {
+            AcsRequest::GetRPCMethods => Ok(CpeResponse::GetRPCMethodsResponse(vec!["Inform".into()])),
+            AcsRequest::GetParameterNames { parameter_path, next_level } => self.names(parameter_path, *next_level),
+            AcsRequest::GetParameterValues { parameter_names } => {
+                let mut list = Vec::new();
+                for name in parameter_names {
+                    let Some((_, value)) = self.parameters.get(name) else { return Err(fault("9005")) };
+                    if self.behaviour.unanswered_values.contains(name) {
+                        continue;
+                    }
+                    let hidden = self.behaviour.hidden.contains(name);
+                    list.push((name.clone(), if hidden { string("") } else { value.clone() }));
+                }
+                Ok(CpeResponse::GetParameterValuesResponse(list))
+            }
+            AcsRequest::SetParameterValues { parameter_list, .. } => self.set(parameter_list),
+            AcsRequest::GetParameterAttributes { parameter_names } => {
+                let list = parameter_names.iter().map(|name| {
+                    let (notification, access_list) = self.attributes.get(name).cloned().unwrap_or_default();
+                    ParameterAttributes { name: name.clone(), notification, access_list }
+                });
+                Ok(CpeResponse::GetParameterAttributesResponse(list.collect()))
+            }
+            AcsRequest::SetParameterAttributes { parameter_list } => {
+                for change in parameter_list {
+                    let entry = self.attributes.entry(change.name.clone()).or_default();
+                    entry.0 = change.notification.unwrap_or(entry.0);
+                    entry.1 = change.access_list.clone().unwrap_or(entry.1.clone());
+                }
+                Ok(CpeResponse::SetParameterAttributesResponse)
+            }
+            AcsRequest::AddObject { object_name, .. } => {
+                if self.objects.get(object_name) != Some(&true) {
+                    return Err(fault("9005"));
+                }
+                let number = self.next_instance;
+                let count = if self.behaviour.ignores_add { 0 } else { 1 + i64::from(self.behaviour.adds_two) };
+                self.next_instance += count.max(1);
+                for offset in 0..count {
+                    let instance = format!("{object_name}{}.", number + offset);
+                    self.objects.insert(instance.clone(), true);
+                    for (name, value) in self.templates.get(object_name).cloned().unwrap_or_default() {
+                        let path = format!("{instance}{name}");
+                        self.add_parents(&path);
+                        self.parameters.insert(path, (true, value));
+                    }
+                }
+                Ok(CpeResponse::AddObjectResponse { instance_number: number, status: 0 })
+            }
+            AcsRequest::DeleteObject { object_name, .. } => {
+                if !self.objects.contains_key(object_name) {
+                    return Err(fault("9005"));
+                }
+                if !self.behaviour.ignores_delete {
+                    self.objects.retain(|name, _| !name.starts_with(object_name.as_str()));
+                    self.parameters.retain(|name, _| !name.starts_with(object_name.as_str()));
+                }
+                Ok(CpeResponse::DeleteObjectResponse { status: 0 })
+            }
+            AcsRequest::Download(_) => Ok(CpeResponse::DownloadResponse {
+                status: self.behaviour.download_status,
+                start_time: UNKNOWN_TIME,
+                complete_time: UNKNOWN_TIME,
+            }),
+            AcsRequest::Reboot { .. } => Ok(CpeResponse::RebootResponse),
+            AcsRequest::FactoryReset => Ok(CpeResponse::FactoryResetResponse),
+        }
+    }
+
+    fn names(&self, path: &str, next_level: bool) -> Result<CpeResponse, CpeFault> {
+        if !path.is_empty() && !self.objects.contains_key(path) {
+            return Err(fault("9005"));
+        }
+        let below = |name: &String| name.starts_with(path) && name != path;
+        let one = |name: &String| {
+            let rest = name[path.len()..].trim_end_matches('.');
+            !next_level || self.behaviour.ignores_next_level || !rest.contains('.')
+        };
+        let mut list: Vec<ParameterInfo> = Vec::new();
+        if !next_level && !path.is_empty() {
+            list.push(ParameterInfo { name: path.into(), writable: self.objects[path] });
+        }
+        list.extend(
+            self.objects
+                .iter()
+                .filter(|(name, _)| below(name) && one(name))
+                .map(|(name, writable)| info(name, *writable)),
+        );
+        let parameters = self.parameters.iter().filter(|(name, _)| below(name) && one(name));
+        list.extend(parameters.map(|(name, (writable, _))| info(name, *writable)));
+        Ok(CpeResponse::GetParameterNamesResponse(list))
+    }
+
+    fn set(&mut self, list: &[(String, TypedValue)]) -> Result<CpeResponse, CpeFault> {
+        let mut entries = Vec::new();
+        for (name, _) in list {
+            let code = match self.parameters.get(name) {
+                None => Some("9005".to_owned()),
+                Some((false, _)) => Some("9008".to_owned()),
+                Some(_) => self.behaviour.refused_values.get(name).cloned(),
+            };
+            if let Some(code) = code {
+                entries.push(SetParameterValuesFault {
+                    parameter_name: name.clone(),
+                    message: format!("text of {code}"),
+                    code,
+                });
+            }
+        }
+        if !entries.is_empty() {
+            if self.behaviour.anonymous_refusals {
+                entries.clear();
+            }
+            return Err(CpeFault {
+                code: "9003".into(),
+                message: "Invalid arguments".into(),
+                set_parameter_values_faults: entries,
+            });
+        }
+        for (name, value) in list {
+            if !self.behaviour.forgetful.contains(name) {
+                self.parameters.get_mut(name).unwrap().1 = value.clone();
+            }
+        }
+        Ok(CpeResponse::SetParameterValuesResponse { status: 0 })
+    }
+
+    /// The Inform of this device: the parameters in `informs`.
+    pub fn inform(&self, events: &[&str]) -> Inform {
+        Inform {
+            device_id: DeviceIdStruct {
+                manufacturer: "ExampleCorp".into(),
+                oui: "0A1B2C".into(),
+                product_class: "Box".into(),
+                serial_number: "S1".into(),
+            },
+            events: events.iter().map(|code| Event { code: code.to_string(), command_key: String::new() }).collect(),
+            max_envelopes: 1,
+            current_time: None,
+            retry_count: 0,
+            parameter_list: self
+                .informs
+                .iter()
+                .filter_map(|name| Some((name.clone(), self.parameters.get(name)?.1.clone())))
+                .collect(),
+        }
+    }
+}
+
+fn info(name: &str, writable: bool) -> ParameterInfo {
+    ParameterInfo { name: name.into(), writable }
+}
+
+fn fault(code: &str) -> CpeFault {
+    CpeFault { code: code.into(), message: format!("text of {code}"), set_parameter_values_faults: Vec::new() }
+}
+
+fn parse_value(text: &str) -> TypedValue {
+    match text {
+        "true" => boolean(true),
+        "false" => boolean(false),
+        _ => match text.strip_suffix('u').and_then(|digits| digits.parse().ok()) {
+            Some(number) => unsigned(number),
+            None => string(text),
+        },
+    }
+}
+
+/// A request in one line, as the scenarios write it.
+pub fn describe(request: &AcsRequest) -> String {
+    match request {
+        AcsRequest::GetRPCMethods => "GetRPCMethods".into(),
+        AcsRequest::GetParameterNames { parameter_path, next_level } => {
+            format!("GPN {parameter_path}{}", if *next_level { " next" } else { " all" })
+        }
+        AcsRequest::GetParameterValues { parameter_names } => format!("GPV {}", parameter_names.join(" ")),
+        AcsRequest::SetParameterValues { parameter_list, .. } => {
+            let pairs: Vec<_> = parameter_list
+                .iter()
+                .map(|(name, value)| format!("{name}={}:{}", value.0.to_text(), short(&value.1)))
+                .collect();
+            format!("SPV {}", pairs.join(" "))
+        }
+        AcsRequest::GetParameterAttributes { parameter_names } => format!("GPA {}", parameter_names.join(" ")),
+        AcsRequest::SetParameterAttributes { parameter_list } => {
+            let list: Vec<_> = parameter_list
+                .iter()
+                .map(|change| {
+                    let notification = change.notification.map_or(String::new(), |n| format!(" n{n}"));
+                    let access = change.access_list.as_ref().map_or(String::new(), |a| format!(" [{}]", a.join(",")));
+                    format!("{}{notification}{access}", change.name)
+                })
+                .collect();
+            format!("SPA {}", list.join(" "))
+        }
+        AcsRequest::AddObject { object_name, .. } => format!("AddObject {object_name}"),
+        AcsRequest::DeleteObject { object_name, .. } => format!("DeleteObject {object_name}"),
+        AcsRequest::Download(download) => format!("Download {} {}", download.file_type, download.url),
+        AcsRequest::Reboot { .. } => "Reboot".into(),
+        AcsRequest::FactoryReset => "FactoryReset".into(),
+    }
+}
+
+fn short(xsd_type: &XsdType) -> &str {
+    xsd_type.as_str().trim_start_matches("xsd:")
+}
+
+/// What a session did.
+#[derive(Debug)]
+pub struct Visit {
+    pub requests: Vec<String>,
+    pub change: SessionChange,
+    pub log: Vec<SessionLog>,
+    pub session: Session,
+}
+
+/// The server's side between sessions.
+#[derive(Debug, Default, Clone)]
+pub struct World {
+    pub snapshot: DeviceSnapshot,
+    pub settings: Settings,
+    pub clock: i64,
+    /// Serialise and read back the session between all steps.
+    pub serialise: bool,
+}
+
+pub type Extension<'a> = &'a dyn Fn(&ExtensionCall) -> Result<serde_json::Value, ScriptFault>;
+
+impl World {
+    pub fn new() -> World {
+        World { clock: 1_700_000_000_000, ..Default::default() }
+    }
+
+    /// Runs one session and stores what it changed. The clock then stands an hour later.
+    pub fn session(&mut self, device: &mut Device, events: &[&str], configuration: &dyn Configuration) -> Visit {
+        let no_extension = |_: &ExtensionCall| Ok(serde_json::Value::Null);
+        self.session_with(device, events, configuration, &no_extension, &[])
+    }
+
+    pub fn session_with(
+        &mut self,
+        device: &mut Device,
+        events: &[&str],
+        configuration: &dyn Configuration,
+        extension: Extension<'_>,
+        transfers: &[TransferComplete],
+    ) -> Visit {
+        let inform = device.inform(events);
+        let mut session = Session::open(self.snapshot.clone(), &inform, self.clock, self.settings.clone());
+        let mut requests = Vec::new();
+        for transfer in transfers {
+            let output = session.step(Input::TransferComplete(transfer.clone()), configuration);
+            assert_eq!(output, Output::Acknowledged);
+        }
+        let mut output = session.step(Input::Ready, configuration);
+        loop {
+            if self.serialise {
+                let text = serde_json::to_string(&session).unwrap();
+                session = serde_json::from_str(&text).unwrap();
+                assert_eq!(serde_json::to_string(&session).unwrap(), text);
+            }
+            output = match output {
+                Output::Request { request, .. } => {
+                    assert!(requests.len() < 5_000, "endless: {:?}", &requests[..20]);
+                    requests.push(describe(&request));
+                    match device.answer(&request) {
+                        Ok(response) => session.step(Input::Response(response), configuration),
+                        Err(fault) => session.step(Input::Fault(fault), configuration),
+                    }
+                }
+                Output::Extensions(calls) => {
+                    let results = calls.into_iter().map(|call| (call.clone(), extension(&call))).collect();
+                    session.step(Input::Extensions(results), configuration)
+                }
+                Output::Finished => break,
+                other => panic!("unexpected {other:?}"),
+            };
+        }
+        let log = session.take_log();
+        let change = session.change();
+        self.store(&change);
+        self.clock += 3_600_000;
+        Visit { requests, change, log, session }
+    }
+
+    pub fn store(&mut self, change: &SessionChange) {
+        let before = self.snapshot.device.take();
+        let mut tags = before.as_ref().map(|device| device.tags.clone()).unwrap_or_default();
+        for (tag, value) in &change.tags {
+            match value {
+                Some(value) => tags.insert(tag.clone(), value.clone()),
+                None => tags.remove(tag),
+            };
+        }
+        // Through the codec, as a store does it.
+        let tree = match (&change.tree, before) {
+            (Some(tree), _) => acs_core::tree::DeviceTree::decode(&tree.encode()).unwrap().into(),
+            (None, Some(before)) => before.tree,
+            (None, None) => Default::default(),
+        };
+        self.snapshot.device = Some(StoredDevice { head: change.head.clone(), tags, tree });
+        for (channel, record) in &change.faults {
+            self.snapshot.faults.retain(|fault| fault.channel != *channel);
+            self.snapshot.faults.extend(record.clone());
+        }
+        for (key, operation) in &change.operations {
+            self.snapshot.operations.retain(|known| known.command_key != *key);
+            self.snapshot.operations.extend(operation.clone());
+        }
+        for task_change in &change.tasks {
+            for task in &mut self.snapshot.tasks {
+                if task.id == task_change.id {
+                    task.state = task_change.state;
+                }
+            }
+        }
+        self.snapshot.tasks.retain(|task| task.state.is_open());
+    }
+}
