@@ -359,6 +359,19 @@ fn a_refresh_of_an_unknown_root_takes_one_listing() {
 }
 
 #[test]
+fn listing_one_subtree_leaves_its_siblings_alone() {
+    let rules = Rules::default().preset("p", 0, "default", |run| {
+        let now = run.now();
+        get(run, "Device.DeviceInfo.*", now)?;
+        get(run, "Device.WiFi.**", now)?;
+        Ok(Json::Null)
+    });
+    let (world, requests) = sessions(&rules, &mut router(), 2);
+    assert!(requests[1].iter().any(|r| r.starts_with("GPV") && r.contains("UpTime")), "{:?}", requests[1]);
+    assert!(world.snapshot.device.unwrap().tree.find("Device.DeviceInfo.UpTime").is_some());
+}
+
+#[test]
 fn virtual_parameters_compute_and_set() {
     let rules = Rules::default()
         .virtual_parameter("code", |run| {

@@ -7,7 +7,7 @@ use crate::path::{Path, Segment};
 use crate::rpc::AcsRequest;
 use crate::tree::{DeviceTree, LOCAL_ROOTS, NodeId};
 
-use super::{Need, Planner, Purpose, Step, Target};
+use super::{Need, Planner, Purpose, Role, Step, Target};
 
 /// What a walk asks of the nodes that it reaches.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,10 @@ impl<'a> Planner<'a> {
         for index in 0..self.situation.declarations.len() {
             let effective = self.situation.declarations[index];
             let declaration = effective.declaration;
+            if effective.role == Role::Satisfied {
+                self.shield(index);
+                continue;
+            }
             let mut fresh = declaration.fresh;
             if declaration.wanted.value.is_some()
                 || declaration.wanted.notification.is_some()
@@ -44,6 +48,38 @@ impl<'a> Planner<'a> {
                 self.add_need(id, &[], u32::MAX);
             }
         }
+    }
+
+    /// What a higher weight has set in an earlier round of this cycle is not for lower weights to change.
+    fn shield(&mut self, index: usize) {
+        let effective = *self.effective(index);
+        let tree = self.situation.tree;
+        let is_lower = |other: Option<usize>| {
+            other.is_some_and(|other| self.situation.declarations[other].weight < effective.weight)
+        };
+        let wanted = &effective.declaration.wanted;
+        let mut cleared = Vec::new();
+        for id in tree.matches(&effective.declaration.path) {
+            let Some(target) = self.targets.get(&id) else { continue };
+            let mut target = *target;
+            if wanted.value.is_some() && is_lower(target.value) {
+                target.value = None;
+            }
+            if wanted.notification.is_some() && is_lower(target.notification) {
+                target.notification = None;
+            }
+            if wanted.access_list.is_some() && is_lower(target.access_list) {
+                target.access_list = None;
+            }
+            cleared.push((id, target));
+        }
+        if let [Segment::Name(root), Segment::Name(tag)] = effective.declaration.path.segments()
+            && &**root == "Tags"
+            && is_lower(self.tags.get(tag).copied())
+        {
+            self.tags.remove(tag);
+        }
+        self.targets.extend(cleared);
     }
 
     fn walk_declaration(&mut self, path: &'a Path, demand: Demand) {
@@ -62,7 +98,7 @@ impl<'a> Planner<'a> {
             Some("Tags") => self.walk_tags(path, demand),
             Some("VirtualParameters") => self.walk_virtual_parameters(path, demand),
             Some("Downloads") if self.situation.tree.find("Downloads").is_none() => {
-                if demand.declaration.is_some_and(|index| self.effective(index).active) {
+                if demand.declaration.is_some_and(|index| self.effective(index).is_active()) {
                     self.missing_local_root = Some("Downloads");
                 }
             }
@@ -136,7 +172,7 @@ impl<'a> Planner<'a> {
         };
         if rest.is_empty()
             && let Some(index) = demand.declaration
-            && self.effective(index).active
+            && self.effective(index).is_active()
             && self.effective(index).declaration.wanted.instances.is_some()
         {
             self.add_count(at, index);
@@ -242,7 +278,7 @@ impl<'a> Planner<'a> {
         }
         let Some(index) = demand.declaration else { return };
         let effective = self.effective(index);
-        if !effective.active {
+        if !effective.is_active() {
             return;
         }
         let wanted = &effective.declaration.wanted;

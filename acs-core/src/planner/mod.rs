@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::declaration::{Declaration, Freshness};
 use crate::path::Alias;
 use crate::rpc::AcsRequest;
-use crate::session::configuration::Settings;
+use crate::session::settings::Settings;
 use crate::tree::{DeviceTree, NodeId};
 use crate::value::{TypedValue, Value};
 
@@ -35,8 +35,25 @@ pub struct Effective<'a> {
     pub source: u32,
     /// Higher wins, and is written first.
     pub weight: i64,
-    /// Whether it may be written now. Reads never wait.
-    pub active: bool,
+    /// Whether it may be written now.
+    pub role: Role,
+}
+
+/// What counts of a declaration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    Active,
+    /// Its reads; its writes wait.
+    Deferred,
+    /// Nothing any more, except that lower weights must not undo it.
+    Satisfied,
+}
+
+impl Effective<'_> {
+    fn is_active(&self) -> bool {
+        self.role == Role::Active
+    }
 }
 
 /// What to do next.

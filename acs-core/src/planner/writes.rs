@@ -47,7 +47,7 @@ impl Planner<'_> {
         self.situation
             .declarations
             .iter()
-            .filter(|e| e.active && !e.declaration.wanted.is_empty())
+            .filter(|e| e.is_active() && !e.declaration.wanted.is_empty())
             .map(|e| e.weight)
             .collect()
     }
@@ -200,7 +200,7 @@ impl Planner<'_> {
     fn command(&self, weight: i64, declaration: Option<usize>, name: &str, request: AcsRequest) -> Option<Step> {
         let index = declaration?;
         let effective = self.effective(index);
-        if !effective.active || effective.weight != weight || self.situation.ledger.refused_commands.contains(name) {
+        if !effective.is_active() || effective.weight != weight || self.situation.ledger.refused_commands.contains(name) {
             return None;
         }
         let wanted = self.wanted_time(index)?;
@@ -222,7 +222,7 @@ impl Planner<'_> {
         let mut out = Vec::new();
         for (tag, &index) in &self.tags {
             let effective = self.effective(index);
-            let Some((value, _)) = effective.declaration.wanted.value.as_ref().filter(|_| effective.active) else {
+            let Some((value, _)) = effective.declaration.wanted.value.as_ref().filter(|_| effective.is_active()) else {
                 continue;
             };
             let wanted = tag_value(value);
@@ -258,7 +258,7 @@ impl Planner<'_> {
         for (name, &index) in &self.virtual_sets {
             let effective = self.effective(index);
             let refused = self.situation.ledger.unsettable.contains(&format!("VirtualParameters.{name}"));
-            if !effective.active || refused {
+            if !effective.is_active() || refused {
                 continue;
             }
             let Some(id) = tree.find("VirtualParameters").and_then(|root| tree.child(root, name)) else { continue };

@@ -128,7 +128,10 @@ impl Session {
             }
             let node = tree.ensure(&info.name);
             tree.set_listed(node, is_object, info.writable, at);
-            if is_object && node != base {
+            if node == base {
+                continue;
+            }
+            if is_object {
                 objects.push(node);
             }
             // Parents that the device left out exist all the same.

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use crate::declaration::{Declaration, Freshness};
 use crate::fault::{Fault, ProvisionCall};
-use crate::planner::{self, Effective, Ledger, Purpose, Situation, Sources, Step, VirtualParameterSet};
+use crate::planner::{self, Effective, Ledger, Purpose, Role, Situation, Sources, Step, VirtualParameterSet};
 use crate::rpc::AcsRequest;
 use crate::script::{ExtensionCall, Memory, Outcome, ScriptFault, ScriptKind, ScriptRun};
 
@@ -120,6 +120,8 @@ pub struct Source {
     pub(super) memory: Memory,
     /// Since its last satisfied commit.
     pub(super) declarations: Vec<Declaration>,
+    /// What it wanted before that, so that lower weights do not undo it.
+    pub(super) satisfied: Vec<Declaration>,
     pub(super) state: SourceState,
 }
 
@@ -151,6 +153,7 @@ impl Source {
             demanders: Sources::new(),
             memory: Memory::default(),
             declarations: Vec::new(),
+            satisfied: Vec::new(),
             state: SourceState::Ready,
         }
     }
@@ -242,6 +245,7 @@ impl Level {
     fn effective(&self) -> Vec<Effective<'_>> {
         let unfinished = |source: &&Source| source.is_unfinished();
         let barrier = self.sources.iter().filter(unfinished).map(|source| source.weight).max();
+        let one_weight = self.sources.iter().all(|source| source.weight == self.sources[0].weight);
         let mut order: Vec<usize> = (0..self.sources.len()).collect();
         order.sort_by_key(|&index| self.sources[index].weight);
         let mut out = Vec::new();
@@ -255,12 +259,12 @@ impl Level {
             if source.state == SourceState::Dropped {
                 continue;
             }
-            out.extend(source.declarations.iter().map(|declaration| Effective {
-                declaration,
-                source: index as u32,
-                weight: source.weight,
-                active,
-            }));
+            let effective = |declaration, role| Effective { declaration, source: index as u32, weight: source.weight, role };
+            // With one weight there is nobody to be kept from undoing it.
+            let satisfied = if one_weight { &[][..] } else { &source.satisfied };
+            out.extend(satisfied.iter().map(|declaration| effective(declaration, Role::Satisfied)));
+            let role = if active { Role::Active } else { Role::Deferred };
+            out.extend(source.declarations.iter().map(|declaration| effective(declaration, role)));
         }
         out
     }
@@ -400,6 +404,8 @@ impl Session {
         for source in &mut level.sources {
             let may_go_on = source.weight == barrier || source.wants_nothing();
             if source.state == SourceState::Suspended && may_go_on {
+                let wanted = source.declarations.drain(..).filter(|declaration| !declaration.wanted.is_empty());
+                source.satisfied.extend(wanted);
                 source.memory.advance();
                 source.state = SourceState::Ready;
             }

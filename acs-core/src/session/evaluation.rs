@@ -16,9 +16,10 @@ use crate::script::SessionFacts;
 use crate::task::TaskState;
 use crate::tree::DeviceTree;
 
-use super::configuration::{Configuration, PresetFacts, SelectedPreset, Settings};
+use super::configuration::{Configuration, PresetFacts, SelectedPreset};
 use super::cycle::{Cycle, CycleKind, Source};
 use super::faults::{fingerprint, merge_calls};
+use super::settings::Settings;
 use super::{Session, event};
 
 /// How often presets are evaluated in a session before changing data again is taken for an endless loop.

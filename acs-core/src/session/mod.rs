@@ -23,6 +23,7 @@ mod evaluation;
 mod faults;
 mod local;
 mod refusals;
+pub mod settings;
 mod transfers;
 mod virtual_parameters;
 
@@ -44,9 +45,10 @@ use crate::task::Task;
 use crate::tree::DeviceTree;
 use crate::value::{TypedValue, Value, XsdType};
 
-use configuration::{Configuration, Settings};
+use configuration::Configuration;
 use cycle::Cycle;
 use evaluation::Evaluation;
+use settings::Settings;
 
 pub use evaluation::TreeContext;
 
@@ -144,6 +146,8 @@ pub struct Session {
     task_changes: Vec<TaskChange>,
     outbox: Vec<OutboxEvent>,
     log: Vec<SessionLog>,
+    /// Script lines that were logged: provision and message.
+    logged: BTreeSet<(String, String)>,
     state: State,
     cycle: Option<Cycle>,
     outstanding: Option<Outstanding>,
@@ -231,6 +235,7 @@ impl Session {
             task_changes: Vec::new(),
             outbox,
             log,
+            logged: BTreeSet::new(),
             state: State::Informed,
             cycle: None,
             outstanding: None,
@@ -404,6 +409,12 @@ impl Session {
 
     fn log_scripts(&mut self, entries: Vec<LogEntry>) {
         for entry in entries {
+            // Presets are evaluated again after a change, mostly to find that nothing is left to do: the same lines would come.
+            let line = (entry.provision.to_string(), entry.message.clone());
+            if self.evaluations > 0 && self.logged.contains(&line) {
+                continue;
+            }
+            self.logged.insert(line);
             let fields = json!({ "provision": entry.provision, "meta": entry.meta });
             self.log.push(SessionLog { kind: LogKind::Script, message: entry.message, fields });
         }

@@ -7,7 +7,8 @@ use acs_core::change::{DeviceSnapshot, SessionChange};
 use acs_core::device::StoredDevice;
 use acs_core::rpc::*;
 use acs_core::script::{ExtensionCall, ScriptFault};
-use acs_core::session::configuration::{Configuration, Settings};
+use acs_core::session::configuration::Configuration;
+use acs_core::session::settings::Settings;
 use acs_core::session::{Input, Output, Session, SessionLog};
 use acs_core::value::{TypedValue, Value, XsdType};
 
@@ -353,7 +354,7 @@ impl World {
         World { clock: 1_700_000_000_000, ..Default::default() }
     }
 
-    /// Runs one session and stores what it changed. The clock then stands an hour later.
+    /// Runs one session and stores what it changed. The clock then stands 50 minutes later.
     pub fn session(&mut self, device: &mut Device, events: &[&str], configuration: &dyn Configuration) -> Visit {
         let no_extension = |_: &ExtensionCall| Ok(serde_json::Value::Null);
         self.session_with(device, events, configuration, &no_extension, &[])
@@ -401,7 +402,7 @@ impl World {
         let log = session.take_log();
         let change = session.change();
         self.store(&change);
-        self.clock += 3_600_000;
+        self.clock += 3_000_000;
         Visit { requests, change, log, session }
     }
 

@@ -1,0 +1,120 @@
+//! A snapshot of everything that operators configure, compiled once and shared by all sessions that begin while it is current.
+//!
+//! A broken document harms only itself: it is left out or faults where it is used, and is reported.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use acs_core::script::{Outcome, ScriptKind, ScriptRun, ScriptRunner};
+use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPreset};
+use acs_core::session::settings::ConfigValues;
+use presets::PresetSet;
+use provisions::Builtins;
+use sandbox::{Limits, ScriptSource, Scripts};
+use serde_json::Value as Json;
+
+/// The documents that a snapshot is made of, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Documents {
+    /// Preset documents.
+    pub presets: BTreeMap<String, Json>,
+    /// Object templates of old `add_object` configurations.
+    pub objects: BTreeMap<String, Json>,
+    /// Rhai sources.
+    pub provisions: BTreeMap<String, String>,
+    /// Rhai sources.
+    pub virtual_parameters: BTreeMap<String, String>,
+    /// Expressions in text form.
+    pub config: BTreeMap<String, String>,
+    /// Lengths of stored files in bytes.
+    pub files: BTreeMap<String, u64>,
+}
+
+/// A compiled configuration.
+#[derive(Debug)]
+pub struct Snapshot {
+    presets: PresetSet,
+    scripts: Scripts,
+    fingerprints: BTreeMap<(ScriptKind, String), u64>,
+    virtual_parameters: Vec<Arc<str>>,
+    files: BTreeMap<String, u64>,
+    config: ConfigValues,
+}
+
+impl Snapshot {
+    /// Compiles documents. Scripts that have not changed since `previous` are taken from it. Returns what is wrong with them,
+    /// one line each.
+    pub fn build(documents: &Documents, previous: Option<&Snapshot>, limits: &Limits) -> (Snapshot, Vec<String>) {
+        let mut problems = Vec::new();
+        let pairs = |map: &'_ BTreeMap<String, Json>| -> Vec<(String, Json)> {
+            map.iter().map(|(name, document)| (name.clone(), document.clone())).collect()
+        };
+        let (preset_documents, object_documents) = (pairs(&documents.presets), pairs(&documents.objects));
+        let (presets, preset_problems) = PresetSet::build(
+            preset_documents.iter().map(|(name, document)| (name.as_str(), document)),
+            object_documents.iter().map(|(name, document)| (name.as_str(), document)),
+        );
+        problems.extend(preset_problems.iter().map(ToString::to_string));
+
+        let mut sources = Vec::new();
+        let mut fingerprints = BTreeMap::new();
+        for (kind, map) in
+            [(ScriptKind::Provision, &documents.provisions), (ScriptKind::VirtualParameter, &documents.virtual_parameters)]
+        {
+            for (name, source) in map {
+                let mut hasher = DefaultHasher::new();
+                source.hash(&mut hasher);
+                fingerprints.insert((kind, name.clone()), hasher.finish());
+                sources.push(ScriptSource { kind, name: name.as_str().into(), source: source.as_str().into() });
+            }
+        }
+        let empty = Scripts::empty(limits.clone());
+        let scripts = Scripts::build(sources, Some(previous.map_or(&empty, |previous| &previous.scripts)));
+        problems.extend(scripts.broken().into_iter().map(|(_, error)| error.to_string()));
+
+        let (config, config_errors) =
+            ConfigValues::parse(documents.config.iter().map(|(key, text)| (key.as_str(), text.as_str())));
+        problems.extend(config_errors.iter().map(ToString::to_string));
+
+        let virtual_parameters = documents.virtual_parameters.keys().map(|name| name.as_str().into()).collect();
+        let files = documents.files.clone();
+        (Snapshot { presets, scripts, fingerprints, virtual_parameters, files, config }, problems)
+    }
+
+    /// The config collection.
+    pub fn config(&self) -> &ConfigValues {
+        &self.config
+    }
+
+    /// The presets.
+    pub fn presets(&self) -> &PresetSet {
+        &self.presets
+    }
+}
+
+impl ScriptRunner for Snapshot {
+    fn run(&self, kind: ScriptKind, name: &str, run: ScriptRun) -> (ScriptRun, Option<Outcome>) {
+        // A stored script takes precedence over a built-in provision of the same name.
+        if self.scripts.contains(kind, name) { self.scripts.run(kind, name, run) } else { Builtins.run(kind, name, run) }
+    }
+}
+
+impl Configuration for Snapshot {
+    fn select_presets(&self, facts: &PresetFacts<'_>) -> Vec<SelectedPreset> {
+        self.presets.select(facts)
+    }
+
+    fn virtual_parameters(&self) -> &[Arc<str>] {
+        &self.virtual_parameters
+    }
+
+    fn script_fingerprint(&self, kind: ScriptKind, name: &str) -> Option<u64> {
+        let stored = self.fingerprints.get(&(kind, name.to_owned())).copied();
+        stored.or_else(|| (kind == ScriptKind::Provision && provisions::is_builtin(name)).then_some(0))
+    }
+
+    fn file_size(&self, file_name: &str) -> Option<u64> {
+        self.files.get(file_name).copied()
+    }
+}
