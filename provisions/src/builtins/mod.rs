@@ -1,0 +1,215 @@
+//! The built-in provisions.
+//!
+//! | call | what it declares |
+//! | --- | --- |
+//! | `refresh(path[, seconds[, children, attribute, …]])` | knowledge of the path, and of all below it, at most so many seconds old (default 1, 0 is "now"); with `children`, only the named attributes, and what is below only if it is true |
+//! | `value(path, value)` | the value |
+//! | `value(path, attribute, value[, type])` | `value`, `notification` (0 to 6) or `accessList` (names separated by commas) |
+//! | `tag(name, value)` | the tag: true sets it, false removes it, other text is its content |
+//! | `reboot()`, `reset()` | a restart, a factory reset, each time it runs |
+//! | `download(fileType, fileName[, targetFileName])` | a download, each time it runs |
+//! | `instances(path, count)` | exactly so many instances; `"+1"` and `"-1"` are relative to how many there are when it starts |
+//!
+//! Wrong arguments fail with `script.Error`, "Invalid arguments". Built-ins run again from their start in each round, like
+//! scripts; nothing that they declare depends on how often.
+
+mod arguments;
+#[cfg(test)]
+mod tests;
+
+use acs_core::declaration::{Freshness, InstanceCount, Named, Wanted};
+use acs_core::path::{Alias, Path, Segment};
+use acs_core::script::{Handle, HostError, Outcome, ScriptFault, ScriptKind, ScriptRun, ScriptRunner, Suspended};
+use acs_core::value::{Value, XsdType};
+use serde_json::json;
+
+use arguments::Arguments;
+
+/// Runs the built-in provisions. Has no scripts of other kinds or names.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Builtins;
+
+/// The names of the built-in provisions. A stored script of the same name goes before.
+pub const BUILTIN_NAMES: [&str; 7] = ["refresh", "value", "tag", "reboot", "reset", "download", "instances"];
+
+/// Whether a provision is built in.
+pub fn is_builtin(name: &str) -> bool {
+    BUILTIN_NAMES.contains(&name)
+}
+
+impl ScriptRunner for Builtins {
+    fn run(&self, kind: ScriptKind, name: &str, mut run: ScriptRun) -> (ScriptRun, Option<Outcome>) {
+        if kind != ScriptKind::Provision {
+            return (run, None);
+        }
+        let list = run.arguments().clone();
+        let arguments = Arguments(&list);
+        let result = match name {
+            "refresh" => refresh(&mut run, arguments),
+            "value" => value(&mut run, arguments),
+            "tag" => tag(&mut run, arguments),
+            "reboot" => command(&mut run, arguments, "Reboot"),
+            "reset" => command(&mut run, arguments, "FactoryReset"),
+            "download" => download(&mut run, arguments),
+            "instances" => instances(&mut run, arguments),
+            _ => return (run, None),
+        };
+        let outcome = match result {
+            Ok(()) => Outcome::Finished(serde_json::Value::Null),
+            Err(Stop::Suspended) => Outcome::Suspended,
+            Err(Stop::Failed(error)) => Outcome::Failed(error.into_fault(name)),
+        };
+        (run, Some(outcome))
+    }
+}
+
+/// Why a built-in did not finish.
+#[derive(Debug)]
+enum Stop {
+    Suspended,
+    Failed(BuiltinError),
+}
+
+/// Why a built-in failed.
+#[derive(Debug, thiserror::Error)]
+enum BuiltinError {
+    #[error("Invalid arguments: {0}")]
+    Arguments(String),
+    #[error(transparent)]
+    Host(#[from] HostError),
+}
+
+impl From<Suspended> for Stop {
+    fn from(_: Suspended) -> Stop {
+        Stop::Suspended
+    }
+}
+
+impl<E: Into<BuiltinError>> From<E> for Stop {
+    fn from(error: E) -> Stop {
+        Stop::Failed(error.into())
+    }
+}
+
+impl BuiltinError {
+    fn into_fault(self, name: &str) -> ScriptFault {
+        let message = self.to_string();
+        let detail = json!({ "name": "Error", "message": message, "script": name });
+        ScriptFault { code: "script.Error".to_owned(), message: format!("{name}: {message}"), detail: Some(detail) }
+    }
+}
+
+fn refresh(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    arguments.count("a path, optionally seconds, whether to include what is below, attributes", 1..)?;
+    let path = arguments.path(0)?;
+    let interval = arguments.milliseconds(1, 1_000)?;
+    let time = if interval == 0 { run.now() } else { run.now_interval(interval, interval)? };
+    let (children, fresh) = if arguments.is_given(2) {
+        (arguments.flag(2)?, arguments.freshness(3, time)?)
+    } else {
+        (true, Freshness { path: time, value: time, object: 1, writable: 1, ..Freshness::default() })
+    };
+    declare(run, path.clone(), fresh, Wanted::default())?;
+    if children {
+        declare(run, path.child(Segment::AnyDepth), fresh, Wanted::default())?;
+    }
+    Ok(())
+}
+
+fn value(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    arguments
+        .count("a path and a value, or a path, an attribute and a value, and the value's type if need be", 2..=4)?;
+    let path = arguments.path(0)?;
+    let attribute = if arguments.len() == 2 { "value" } else { arguments.text(1, "an attribute")? };
+    let at = arguments.len().min(3) - 1;
+    let mut wanted = Wanted::default();
+    match attribute {
+        "value" => {
+            let xsd_type =
+                if arguments.is_given(3) { Some(XsdType::parse(arguments.text(3, "a type")?)) } else { None };
+            wanted.value = Some((arguments.value(at)?, xsd_type));
+        }
+        _ if arguments.len() == 4 => return Err(arguments.wrong(3, "absent, since only a value has a type")),
+        "notification" => wanted.notification = Some(arguments.notification(at)?),
+        "accessList" => wanted.access_list = Some(arguments.names(at)?),
+        _ => return Err(arguments.wrong(1, "value, notification or accessList")),
+    }
+    declare(run, path, Freshness::default(), wanted)?;
+    Ok(())
+}
+
+fn tag(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    arguments.count("a tag's name and a value", 2..=2)?;
+    let name = arguments.text(0, "a tag's name")?;
+    let path = Path::parse(&format!("Tags.{name}")).map_err(HostError::from)?;
+    if !path.is_concrete() {
+        // One typing error shall not remove all tags.
+        return Err(arguments.wrong(0, "the name of one tag"));
+    }
+    let wanted = Wanted { value: Some((arguments.tag_value(1)?, None)), ..Wanted::default() };
+    declare(run, path, Freshness::default(), wanted)?;
+    Ok(())
+}
+
+fn command(run: &mut ScriptRun, arguments: Arguments<'_>, root: &str) -> Result<(), Stop> {
+    arguments.count("none", 0..=0)?;
+    declare_now(run, Path::from_segments(vec![Segment::Name(root.into())]))
+}
+
+fn download(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    arguments.count("a file type, a file name, optionally a target file name", 2..=3)?;
+    let target = if arguments.is_given(2) { arguments.text(2, "a target file name")? } else { "" };
+    let key = |name: &str| Path::from_segments(vec![Segment::Name(name.into())]);
+    let pairs = vec![
+        (key("FileName"), arguments.text(1, "a file name")?.to_owned()),
+        (key("FileType"), arguments.text(0, "a file type")?.to_owned()),
+        (key("TargetFileName"), target.to_owned()),
+    ];
+    let entry = key("Downloads").child(Segment::Alias(Alias { pairs }.into()));
+    declare(run, entry.clone(), Freshness::default(), counted(InstanceCount::exactly(1)))?;
+    declare_now(run, entry.join(&key("Download")))
+}
+
+fn instances(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    arguments.count("a path and a count", 2..=2)?;
+    let path = arguments.path(0)?;
+    let count = match arguments.instances(1)? {
+        arguments::Instances::Absolute(count) => InstanceCount::exactly(count),
+        arguments::Instances::Added(more) => {
+            let existing = existing_instances(run, &path, 1)?;
+            // Without an upper bound: what somebody else has added meanwhile must not be deleted for it.
+            InstanceCount { min: existing.saturating_add(more), max: u32::MAX }
+        }
+        arguments::Instances::Removed(fewer) => {
+            // Old knowledge is no ground to delete anything.
+            let now = run.now();
+            let existing = existing_instances(run, &path, now)?;
+            InstanceCount { min: 0, max: existing.saturating_sub(fewer) }
+        }
+    };
+    declare(run, path, Freshness::default(), counted(count))?;
+    Ok(())
+}
+
+/// How many instances there were when the provision ran first: a read is the same in every later round.
+fn existing_instances(run: &mut ScriptRun, path: &Path, known_at: i64) -> Result<u32, Stop> {
+    let fresh = Freshness { path: known_at, ..Freshness::default() };
+    let handle = declare(run, path.clone(), fresh, Wanted::default())?;
+    let matches = run.read(handle)?;
+    Ok(u32::try_from(matches.list.len()).unwrap_or(u32::MAX))
+}
+
+fn counted(count: InstanceCount) -> Wanted {
+    Wanted { instances: Some(count), ..Wanted::default() }
+}
+
+/// Declares that something happens in this session: its time is the session's.
+fn declare_now(run: &mut ScriptRun, path: Path) -> Result<(), Stop> {
+    let wanted = Wanted { value: Some((Value::Int(run.now()), None)), ..Wanted::default() };
+    declare(run, path, Freshness::default(), wanted)?;
+    Ok(())
+}
+
+fn declare(run: &mut ScriptRun, path: Path, fresh: Freshness, wanted: Wanted) -> Result<Handle, HostError> {
+    run.declare_path(path, fresh, wanted, Named::default(), 0, 0)
+}
