@@ -1,0 +1,132 @@
+//! File transfers: fetching what Download names, sending what Upload asks for (TR-069 Annex A.3.2.8, A.4.1.5).
+
+use md5::{Digest as _, Md5};
+
+use super::{Device, Options, now};
+use crate::http::{Body, Client, Credentials, HttpError, Method, Url};
+use crate::soap::{Transfer, TransferComplete, fault_text};
+
+/// A file that a device has fetched or sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferredFile {
+    /// True for Upload.
+    pub upload: bool,
+    /// FileType of the RPC.
+    pub file_type: String,
+    /// Where it came from or went.
+    pub url: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// MD5 of the content in lower-case hexadecimal.
+    pub md5: String,
+}
+
+impl Device {
+    /// Carries out a transfer; what came of it is in the result. A new firmware changes SoftwareVersion when the
+    /// file's name has a version in it.
+    pub(super) async fn carry_out_transfer(&mut self, transfer: &Transfer) -> TransferComplete {
+        let start = now();
+        let result = match transfer.upload {
+            true => upload(transfer, &self.options, self.model.to_json()).await,
+            false => download(transfer, &self.options).await,
+        };
+        match result {
+            Ok(content) => {
+                self.files.push(TransferredFile {
+                    upload: transfer.upload,
+                    file_type: transfer.file_type.clone(),
+                    url: transfer.url.clone(),
+                    size: content.len() as u64,
+                    md5: Md5::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect(),
+                });
+                if is_firmware(transfer)
+                    && let Some(version) = version_in(transfer)
+                {
+                    self.model.set_root_text("DeviceInfo.SoftwareVersion", &version);
+                }
+                TransferComplete::done(&transfer.command_key, start, now())
+            }
+            Err(code) => TransferComplete::failed(&transfer.command_key, code, fault_text(code)),
+        }
+    }
+}
+
+/// Whether a transfer brings new firmware, after which the device restarts.
+pub(super) fn is_firmware(transfer: &Transfer) -> bool {
+    !transfer.upload && transfer.file_type.starts_with("1 ")
+}
+
+async fn download(transfer: &Transfer, options: &Options) -> Result<Vec<u8>, u32> {
+    let mut client = client_for(transfer, options)?;
+    let response = client.send(Method::Get, Body::Sized(&[])).await.map_err(|error| match error {
+        HttpError::Connect { .. } => 9015u32,
+        HttpError::Timeout(_) | HttpError::Closed(_) | HttpError::Io(_) => 9017,
+        _ => 9010,
+    })?;
+    match response.status {
+        200 => {}
+        401 | 403 => return Err(9012),
+        404 | 410 => return Err(9016),
+        _ => return Err(9010),
+    }
+    if transfer.file_size != 0 && transfer.file_size != response.body.len() as u64 {
+        return Err(9018);
+    }
+    Ok(response.body)
+}
+
+async fn upload(transfer: &Transfer, options: &Options, content: String) -> Result<Vec<u8>, u32> {
+    let mut client = client_for(transfer, options)?;
+    let content = content.into_bytes();
+    let response = client.send(Method::Put, Body::Sized(&content)).await.map_err(|_| 9011u32)?;
+    match response.status {
+        200..300 => Ok(content),
+        401 | 403 => Err(9012),
+        _ => Err(9011),
+    }
+}
+
+fn client_for(transfer: &Transfer, options: &Options) -> Result<Client, u32> {
+    let url = Url::parse(&transfer.url).map_err(|_| 9013u32)?;
+    let credentials = Credentials { username: transfer.username.clone(), password: transfer.password.clone() };
+    Ok(Client::new(url, credentials, options.timeout()))
+}
+
+/// The version in a firmware's file name: the last part between `-`, `_` and the extension that begins with a digit (or
+/// `v` and a digit) and has a dot, e.g. `2.0.1` in `gateway-v2.0.1.bin`.
+fn version_in(transfer: &Transfer) -> Option<String> {
+    let path = transfer.url.split(['?', '#']).next().unwrap_or_default();
+    let from_url = path.rsplit('/').next().unwrap_or_default();
+    let name = match transfer.target_file_name.as_str() {
+        "" => from_url,
+        target => target,
+    };
+    let stem = match name.rsplit_once('.') {
+        Some((stem, extension)) if extension.bytes().any(|byte| byte.is_ascii_alphabetic()) => stem,
+        _ => name,
+    };
+    stem.rsplit(['-', '_'])
+        .map(|part| part.strip_prefix('v').unwrap_or(part))
+        .find(|part| part.starts_with(|first: char| first.is_ascii_digit()) && part.contains('.'))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_the_target_or_the_url() {
+        let table = [
+            ("http://h/files/gateway-v2.0.1.bin", "", Some("2.0.1")),
+            ("http://h/gateway_3.1_full.img?token=1-9.9", "", Some("3.1")),
+            ("http://h/x", "fw-4.5.6", Some("4.5.6")),
+            ("http://h/firmware.bin", "", None),
+            ("http://h/", "", None),
+        ];
+        for (url, target, version) in table {
+            let transfer = Transfer { url: url.into(), target_file_name: target.into(), ..Transfer::default() };
+            assert_eq!(version_in(&transfer).as_deref(), version, "{url} {target}");
+        }
+    }
+}

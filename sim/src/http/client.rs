@@ -1,0 +1,319 @@
+//! A keep-alive HTTP client for one server: cookies, authentication on demand, reconnecting when the server closed.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::digest::{Challenge, Signed, random_token};
+use super::{Connection, CookieJar, Head, HttpError, Url};
+
+/// User name and password; no authentication is tried when the user name is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// User name.
+    pub username: String,
+    /// Password.
+    pub password: String,
+}
+
+/// HTTP methods a device uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// CWMP.
+    Post,
+    /// Download.
+    Get,
+    /// Upload.
+    Put,
+}
+
+/// A request's body and how it is framed.
+#[derive(Clone, Copy, Debug)]
+pub enum Body<'a> {
+    /// No body and no framing header at all.
+    Unframed,
+    /// With Content-Length; the content type is left out when the body is empty.
+    Sized(&'a [u8]),
+    /// In chunks.
+    Chunked(&'a [u8]),
+}
+
+/// An answer with its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Status code.
+    pub status: u16,
+    /// Head.
+    pub head: Head,
+    /// Body, with chunked encoding undone.
+    pub body: Vec<u8>,
+}
+
+/// The client side of one session with one server.
+#[derive(Debug)]
+pub struct Client {
+    url: Url,
+    credentials: Credentials,
+    limit: Duration,
+    connection: Option<Connection>,
+    /// Cookies to send.
+    pub cookies: CookieJar,
+    /// Whether cookies are sent back at all.
+    pub send_cookies: bool,
+    authorization: Authorization,
+    finished_sent: u64,
+    finished_received: u64,
+}
+
+/// How requests are authenticated so far.
+#[derive(Debug, Default)]
+enum Authorization {
+    #[default]
+    None,
+    Basic,
+    Digest {
+        challenge: Challenge,
+        count: u32,
+    },
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Post => "POST",
+            Self::Get => "GET",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+impl Body<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Unframed => &[],
+            Self::Sized(bytes) | Self::Chunked(bytes) => bytes,
+        }
+    }
+}
+
+impl Response {
+    /// The body as text; bytes that are not UTF-8 are replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+impl Client {
+    /// A client for one URL; `limit` is the longest wait for connecting and for each answer.
+    pub fn new(url: Url, credentials: Credentials, limit: Duration) -> Self {
+        Self {
+            url,
+            credentials,
+            limit,
+            connection: None,
+            cookies: CookieJar::default(),
+            send_cookies: true,
+            authorization: Authorization::None,
+            finished_sent: 0,
+            finished_received: 0,
+        }
+    }
+
+    /// Bytes sent and received so far, over all connections.
+    pub fn traffic(&self) -> (u64, u64) {
+        let (sent, received) =
+            self.connection.as_ref().map_or((0, 0), |connection| (connection.sent, connection.received));
+        (self.finished_sent + sent, self.finished_received + received)
+    }
+
+    /// Sends the following requests to another URL, with a new connection, authentication and cookies.
+    pub fn redirect(&mut self, location: &str) -> Result<(), HttpError> {
+        self.url = self.url.redirected(location)?;
+        self.close();
+        self.cookies.clear();
+        self.authorization = Authorization::None;
+        Ok(())
+    }
+
+    /// Closes the connection.
+    pub fn close(&mut self) {
+        let (sent, received) = self.traffic();
+        (self.finished_sent, self.finished_received) = (sent, received);
+        self.connection = None;
+    }
+
+    /// Sends a request and reads its answer; a 401 is answered with credentials once (twice when the nonce was stale).
+    pub async fn send(&mut self, method: Method, body: Body<'_>) -> Result<Response, HttpError> {
+        let mut tries = 0;
+        loop {
+            let response = self.send_once(method, body).await?;
+            tries += 1;
+            if response.status != 401 || tries > 2 || !self.authorise(&response.head) {
+                return Ok(response);
+            }
+        }
+    }
+
+    /// Sends a request without reading an answer.
+    pub async fn send_only(&mut self, method: Method, body: Body<'_>) -> Result<(), HttpError> {
+        let head = self.request_head(method, &body);
+        let limit = self.limit;
+        let connection = self.connected().await?;
+        in_time(limit, async { connection.write(&[head.as_bytes(), body.bytes()].concat()).await }).await
+    }
+
+    /// Leaves the connection open without sending, until the server closes it or `limit` is over.
+    pub async fn wait_for_close(&mut self, limit: Duration) {
+        if let Some(connection) = &mut self.connection {
+            let _ = timeout(limit, connection.wait_for_close()).await;
+        }
+    }
+
+    async fn send_once(&mut self, method: Method, body: Body<'_>) -> Result<Response, HttpError> {
+        let reused = self.connection.is_some();
+        match self.exchange(method, body).await {
+            // A kept-alive connection may have been closed by the server meanwhile: one new try on a fresh one.
+            Err(HttpError::Closed(UNANSWERED) | HttpError::Io(_)) if reused => {
+                self.close();
+                self.exchange(method, body).await
+            }
+            result => result,
+        }
+    }
+
+    async fn exchange(&mut self, method: Method, body: Body<'_>) -> Result<Response, HttpError> {
+        let head = self.request_head(method, &body);
+        let limit = self.limit;
+        let connection = self.connected().await?;
+        let result = in_time(limit, exchange_on(connection, &head, body)).await;
+        match &result {
+            Ok(response) => {
+                for cookie in response.head.all("Set-Cookie") {
+                    self.cookies.store(cookie);
+                }
+                let old = response.head.first_line.starts_with("HTTP/1.0");
+                let kept = response.head.has_token("Connection", "keep-alive");
+                if response.head.has_token("Connection", "close") || (old && !kept) {
+                    self.close();
+                }
+            }
+            Err(_) => self.close(),
+        }
+        result
+    }
+
+    async fn connected(&mut self) -> Result<&mut Connection, HttpError> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let address = self.url.authority(false);
+                let connecting = async {
+                    TcpStream::connect(&address)
+                        .await
+                        .map_err(|source| HttpError::Connect { address: address.clone(), source })
+                };
+                Connection::new(in_time(self.limit, connecting).await?)
+            }
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    fn request_head(&mut self, method: Method, body: &Body<'_>) -> String {
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: lodestar-sim\r\n",
+            method.name(),
+            self.url.path,
+            self.url.authority(true)
+        );
+        if method == Method::Post && !body.bytes().is_empty() {
+            head.push_str("Content-Type: text/xml; charset=\"utf-8\"\r\nSOAPAction: \"\"\r\n");
+        }
+        match body {
+            Body::Unframed => {}
+            // GET has no body, so no length either.
+            Body::Sized([]) if method == Method::Get => {}
+            Body::Sized(bytes) => head.push_str(&format!("Content-Length: {}\r\n", bytes.len())),
+            Body::Chunked(_) => head.push_str("Transfer-Encoding: chunked\r\n"),
+        }
+        if let Some(cookies) = self.cookies.header().filter(|_| self.send_cookies) {
+            head.push_str(&format!("Cookie: {cookies}\r\n"));
+        }
+        if let Some(authorization) = self.authorization_header(method) {
+            head.push_str(&format!("Authorization: {authorization}\r\n"));
+        }
+        head.push_str("\r\n");
+        head
+    }
+
+    fn authorization_header(&mut self, method: Method) -> Option<String> {
+        let Credentials { username, password } = &self.credentials;
+        match &mut self.authorization {
+            Authorization::None => None,
+            Authorization::Basic => Some(format!("Basic {}", BASE64.encode(format!("{username}:{password}")))),
+            Authorization::Digest { challenge, count } => {
+                *count += 1;
+                let signed = Signed { username, password, method: method.name(), uri: &self.url.path };
+                Some(challenge.answer(signed, *count, &random_token()))
+            }
+        }
+    }
+
+    /// Takes up a challenge; false when it cannot be answered, or was answered already.
+    fn authorise(&mut self, head: &Head) -> bool {
+        if self.credentials.username.is_empty() {
+            return false;
+        }
+        let digest = head.all("WWW-Authenticate").find_map(Challenge::parse);
+        let basic = head
+            .all("WWW-Authenticate")
+            .any(|value| value.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic")));
+        match (digest, &self.authorization) {
+            (Some(challenge), Authorization::None) => {
+                self.authorization = Authorization::Digest { challenge, count: 0 };
+            }
+            (Some(challenge), Authorization::Digest { .. }) if challenge.stale => {
+                self.authorization = Authorization::Digest { challenge, count: 0 };
+            }
+            (None, Authorization::None) if basic => self.authorization = Authorization::Basic,
+            _ => return false,
+        }
+        true
+    }
+}
+
+const UNANSWERED: &str = "without an answer";
+
+async fn exchange_on(connection: &mut Connection, head: &str, body: Body<'_>) -> Result<Response, HttpError> {
+    if let Body::Chunked(bytes) = body {
+        connection.write(head.as_bytes()).await?;
+        // Odd-sized chunks, so that multi-byte characters and tags are split.
+        connection.write_chunked(bytes, 1021).await?;
+    } else {
+        connection.write(&[head.as_bytes(), body.bytes()].concat()).await?;
+    }
+    loop {
+        let head = connection.read_head().await?.ok_or(HttpError::Closed(UNANSWERED))?;
+        let status = head.status()?;
+        if (100..200).contains(&status) {
+            continue;
+        }
+        let body = match status {
+            204 | 304 => Vec::new(),
+            _ => connection.read_body(&head, true).await?,
+        };
+        return Ok(Response { status, head, body });
+    }
+}
+
+async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, HttpError>>) -> Result<T, HttpError> {
+    match timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_) => Err(HttpError::Timeout(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
