@@ -3,4 +3,14 @@
 //! What lives here: configuration snapshots, the command line's commands, starting and stopping. What does not: any protocol,
 //! the engine, the stores.
 
+pub mod bench;
+pub mod check;
+pub mod command_line;
+pub mod demo;
+pub mod first_start;
+pub mod live;
+pub mod options;
+pub mod ports;
+pub mod serve;
+pub mod simulate;
 pub mod snapshot;

@@ -29,6 +29,8 @@ pub struct Documents {
     pub config: BTreeMap<String, String>,
     /// Lengths of stored files in bytes.
     pub files: BTreeMap<String, u64>,
+    /// The URL below which devices fetch files, ending in a slash.
+    pub file_url_prefix: String,
 }
 
 /// A compiled configuration.
@@ -40,6 +42,7 @@ pub struct Snapshot {
     virtual_parameters: Vec<Arc<str>>,
     files: BTreeMap<String, u64>,
     config: ConfigValues,
+    file_url_prefix: String,
 }
 
 impl Snapshot {
@@ -79,12 +82,18 @@ impl Snapshot {
 
         let virtual_parameters = documents.virtual_parameters.keys().map(|name| name.as_str().into()).collect();
         let files = documents.files.clone();
-        (Snapshot { presets, scripts, fingerprints, virtual_parameters, files, config }, problems)
+        let file_url_prefix = documents.file_url_prefix.clone();
+        (Snapshot { presets, scripts, fingerprints, virtual_parameters, files, config, file_url_prefix }, problems)
     }
 
     /// The config collection.
     pub fn config(&self) -> &ConfigValues {
         &self.config
+    }
+
+    /// The URL below which devices fetch files.
+    pub fn file_url_prefix(&self) -> &str {
+        &self.file_url_prefix
     }
 
     /// The presets.

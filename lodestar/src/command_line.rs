@@ -1,0 +1,174 @@
+//! The command line. Every option also has an environment variable `LODESTAR_…`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A TR-069 auto configuration server.
+#[derive(Debug, Parser)]
+#[command(name = "lodestar", version, about, max_term_width = 100)]
+pub struct CommandLine {
+    /// Log lines: text, or one JSON object per line.
+    #[arg(long, global = true, value_enum, default_value = "text", env = "LODESTAR_LOG_FORMAT")]
+    pub log_format: LogFormat,
+    /// What is logged, e.g. `info`, `warn,cwmp=debug`.
+    #[arg(long, global = true, default_value = "info", env = "LODESTAR_LOG")]
+    pub log: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    Serve(ServeArguments),
+    /// Run simulated devices.
+    #[command(subcommand)]
+    Sim(SimCommand),
+    /// Measure the server on this machine: quiet sessions, sessions that read 200 values, memory.
+    Bench(BenchArguments),
+    /// Check provision scripts without running them.
+    Check(CheckArguments),
+}
+
+/// Options of `serve`. Flags win over the environment, that over the configuration file.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArguments {
+    /// A TOML file with these options, in kebab-case.
+    #[arg(long, value_name = "FILE", env = "LODESTAR_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where everything is kept [default: ./lodestar-data, with --demo ./lodestar-demo].
+    #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Where devices connect; may be given several times [default: 0.0.0.0:7547].
+    #[arg(long, value_name = "ADDR", env = "LODESTAR_CWMP_LISTEN", value_delimiter = ',')]
+    pub cwmp_listen: Vec<SocketAddr>,
+    /// Where the REST API listens [default: 127.0.0.1:7557].
+    #[arg(long, value_name = "ADDR", env = "LODESTAR_NBI_LISTEN")]
+    pub nbi_listen: Option<SocketAddr>,
+    /// Answer the REST API without credentials; only on a loopback address.
+    #[arg(long, env = "LODESTAR_NBI_OPEN")]
+    pub nbi_open: bool,
+    /// The URL below which devices fetch files, ending in a slash.
+    #[arg(long, value_name = "URL", env = "LODESTAR_FILE_URL_PREFIX")]
+    pub file_url_prefix: Option<String>,
+    /// Also start three simulated devices and instructive presets, and say what to look at.
+    #[arg(long, env = "LODESTAR_DEMO")]
+    pub demo: bool,
+}
+
+/// The simulators.
+#[derive(Debug, Subcommand)]
+pub enum SimCommand {
+    /// Devices that speak TR-069.
+    Cpe(Box<SimCpeArguments>),
+}
+
+/// Options of `sim cpe`.
+#[derive(Debug, Args)]
+pub struct SimCpeArguments {
+    /// The server's URL.
+    #[arg(long, value_name = "URL", env = "LODESTAR_SIM_ACS")]
+    pub acs: Option<String>,
+    /// How many devices.
+    #[arg(long, default_value_t = 1)]
+    pub devices: u32,
+    /// The data model.
+    #[arg(long, default_value = "tr181", value_name = "tr098|tr181")]
+    pub model: sim::ModelKind,
+    /// Parameters per device, at least 80.
+    #[arg(long, default_value_t = 200)]
+    pub parameters: usize,
+    /// Events of the first session; may be given several times, or separated by commas.
+    #[arg(long, default_value = "1 BOOT", value_delimiter = ',')]
+    pub events: Vec<String>,
+    /// Serial numbers are this text and eight digits.
+    #[arg(long, default_value = "SIM")]
+    pub serial_prefix: String,
+    /// The first serial number.
+    #[arg(long, default_value_t = 1)]
+    pub first_serial: u32,
+    /// Spread the first sessions over this time.
+    #[arg(long, default_value_t = 0, value_name = "MILLISECONDS")]
+    pub spread: u64,
+    /// First sessions at the same time, at most; 0 is no limit.
+    #[arg(long, default_value_t = 256)]
+    pub concurrency: usize,
+    /// Go on with periodic sessions until stopped.
+    #[arg(long)]
+    pub keep_running: bool,
+    /// Seconds between periodic sessions, instead of each device's own interval.
+    #[arg(long, value_name = "SECONDS")]
+    pub interval: Option<u64>,
+    /// Inject a fault: `RPC[#n][@path]=action`, e.g. `SetParameterValues=9002`; may be given several times. Actions: a fault code,
+    /// soap-fault, empty, hang, close, malformed, slow:MILLISECONDS, wrong-id, no-id, wrong-response, chunked.
+    #[arg(long, value_name = "RULE", value_parser = sim::FaultRule::parse)]
+    pub fault: Vec<sim::FaultRule>,
+    /// User name toward the server.
+    #[arg(long, default_value = "")]
+    pub username: String,
+    /// A file with the password toward the server.
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// All further device options as JSON (`docs/simulator.md`); the flags above win.
+    #[arg(long, value_name = "FILE")]
+    pub options: Option<PathBuf>,
+    /// Write every message as a JSON line; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub transcript: Option<PathBuf>,
+    /// Put the messages' XML into the transcript.
+    #[arg(long)]
+    pub bodies: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArguments {
+    /// Sessions per measurement.
+    #[arg(long, default_value_t = 20_000)]
+    pub sessions: u64,
+    /// Known devices.
+    #[arg(long, default_value_t = 1_000)]
+    pub devices: u64,
+    /// Connections at the same time.
+    #[arg(long, default_value_t = 64)]
+    pub connections: u32,
+    /// Parameters per device.
+    #[arg(long, default_value_t = 200)]
+    pub parameters: usize,
+    /// Where the database is made; a temporary directory otherwise.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Write the id and sequence number of each acknowledged session to this file as it is acknowledged.
+    #[arg(long, value_name = "FILE")]
+    pub acknowledged: Option<PathBuf>,
+    /// Print the figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// Rhai scripts.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,122 @@
+//! What `serve` was asked for, as meant: flags and environment over the configuration file over defaults, all checked.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+use crate::command_line::ServeArguments;
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+struct ConfigFile {
+    data_dir: Option<PathBuf>,
+    cwmp_listen: Vec<SocketAddr>,
+    nbi_listen: Option<SocketAddr>,
+    nbi_open: bool,
+    file_url_prefix: Option<String>,
+    extensions: ExtensionOptions,
+}
+
+/// The configuration file's `[extensions]`.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ExtensionOptions {
+    /// Milliseconds that a call may take.
+    pub timeout_ms: Option<u64>,
+    /// Extensions that are called by HTTP, by name.
+    pub endpoints: BTreeMap<String, ext::HttpEndpoint>,
+}
+
+/// Everything that `serve` needs to know.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where devices connect.
+    pub cwmp_listen: Vec<SocketAddr>,
+    /// Where the NBI listens.
+    pub nbi_listen: SocketAddr,
+    /// Whether the NBI answers without credentials.
+    pub nbi_open: bool,
+    /// The URL below which devices fetch files; empty when none is configured.
+    pub file_url_prefix: String,
+    /// Extensions.
+    pub extensions: ExtensionOptions,
+    /// Whether the demonstration runs.
+    pub demo: bool,
+}
+
+impl ServeOptions {
+    /// Resolves flags, environment, file and defaults.
+    pub fn resolve(arguments: ServeArguments) -> Result<ServeOptions> {
+        let file = match &arguments.config {
+            Some(path) => read_file(path)?,
+            None => ConfigFile::default(),
+        };
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let listen = [arguments.cwmp_listen, file.cwmp_listen].into_iter().find(|list| !list.is_empty());
+        let default_listen = || vec![if arguments.demo { loopback(7547) } else { any(7547) }];
+        let default_data_dir = if arguments.demo { "./lodestar-demo" } else { "./lodestar-data" };
+        let options = ServeOptions {
+            data_dir: arguments.data_dir.or(file.data_dir).unwrap_or_else(|| default_data_dir.into()),
+            cwmp_listen: listen.unwrap_or_else(default_listen),
+            nbi_listen: arguments.nbi_listen.or(file.nbi_listen).unwrap_or_else(|| loopback(7557)),
+            nbi_open: arguments.nbi_open || file.nbi_open,
+            file_url_prefix: arguments.file_url_prefix.or(file.file_url_prefix).unwrap_or_default(),
+            extensions: file.extensions,
+            demo: arguments.demo,
+        };
+        if options.nbi_open && !options.nbi_listen.ip().is_loopback() {
+            bail!(
+                "--nbi-open gives everyone who reaches {} full control: it is allowed on a loopback address only",
+                options.nbi_listen
+            );
+        }
+        if !options.file_url_prefix.is_empty() && !options.file_url_prefix.ends_with('/') {
+            bail!("--file-url-prefix must end in a slash: {}", options.file_url_prefix);
+        }
+        Ok(options)
+    }
+}
+
+fn read_file(path: &Path) -> Result<ConfigFile> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is no configuration file", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win_over_the_file_and_that_over_defaults() {
+        let directory = std::env::temp_dir().join(format!("lodestar-options-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("lodestar.toml");
+        std::fs::write(&path, "data-dir = \"/a\"\nnbi-listen = \"127.0.0.1:1\"\n").unwrap();
+        let arguments = ServeArguments { config: Some(path.clone()), data_dir: Some("/b".into()), ..Default::default() };
+        let options = ServeOptions::resolve(arguments).unwrap();
+        assert_eq!(options.data_dir, Path::new("/b"));
+        assert_eq!(options.nbi_listen.port(), 1);
+        assert_eq!(options.cwmp_listen, ["0.0.0.0:7547".parse().unwrap()]);
+
+        std::fs::write(&path, "nbi-lisen = \"127.0.0.1:1\"\n").unwrap();
+        let arguments = ServeArguments { config: Some(path), ..Default::default() };
+        let error = format!("{:#}", ServeOptions::resolve(arguments).unwrap_err());
+        assert!(error.contains("nbi-lisen") && error.contains("lodestar.toml"), "{error}");
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn an_open_nbi_stays_on_this_machine() {
+        let arguments =
+            ServeArguments { nbi_open: true, nbi_listen: Some("0.0.0.0:7557".parse().unwrap()), ..Default::default() };
+        let error = ServeOptions::resolve(arguments).unwrap_err().to_string();
+        assert!(error.contains("loopback"), "{error}");
+    }
+}

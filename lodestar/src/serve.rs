@@ -1,0 +1,107 @@
+//! `lodestar serve`: everything put together, started in order and stopped in order.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use cwmp::{Endpoint, EndpointLimits, EndpointParts, Pool, system_clock};
+use ext::{Extensions, ExtensionsConfig};
+use sandbox::Limits;
+use store::{EmbeddedStore, Store};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::live::LiveConfiguration;
+use crate::options::ServeOptions;
+use crate::ports::{Calls, SessionBus};
+use crate::{demo, first_start};
+
+/// Runs the server until it is told to stop.
+pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken) -> Result<()> {
+    create_private_directory(&options.data_dir)?;
+    let database = options.data_dir.join("lodestar.db");
+    let store: Arc<dyn Store> =
+        Arc::new(EmbeddedStore::open(&database).with_context(|| format!("opening {}", database.display()))?);
+    if first_start::seed(&*store).await? {
+        tracing::info!("this is a new installation: the seed presets are stored");
+    }
+    if options.demo {
+        demo::prepare(&*store).await?;
+    }
+
+    // Addresses first: a port that is taken must stop the start before anything else happens.
+    let mut cwmp_listeners = Vec::new();
+    for address in &options.cwmp_listen {
+        cwmp_listeners.push(bind(*address, "--cwmp-listen").await?);
+    }
+    let nbi_listener = bind(options.nbi_listen, "--nbi-listen").await?;
+
+    let configuration = LiveConfiguration::load(store.clone(), limits, options.file_url_prefix.clone()).await?;
+    let extensions = Arc::new(Extensions::new(extensions_config(&options))?);
+    let sessions = Arc::new(SessionBus::default());
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let endpoint = Endpoint::new(EndpointParts {
+        store: store.clone(),
+        leases: None,
+        configuration: configuration.clone(),
+        extensions: Arc::new(Calls(extensions.clone())),
+        observer: Some(sessions.clone()),
+        clock: system_clock(),
+        pool: Pool::start(threads, Some(Arc::new(sandbox::mark_script_thread))).context("starting worker threads")?,
+        limits: EndpointLimits::default(),
+    });
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(configuration.clone().follow(stop.clone()));
+    let mut cwmp_addresses = Vec::new();
+    for listener in cwmp_listeners {
+        cwmp_addresses.push(listener.local_addr()?);
+        tasks.spawn(cwmp::serve(listener, endpoint.clone(), stop.clone()));
+    }
+    let nbi_address = nbi_listener.local_addr()?;
+    for address in &cwmp_addresses {
+        println!("devices (CWMP) connect to http://{address}/");
+    }
+    println!("the REST API (NBI) is at    http://{nbi_address}/");
+    if let Some(address) = cwmp_addresses.first().filter(|_| options.demo) {
+        demo::start(*address, &options.data_dir, &stop)?;
+        println!("{}", demo::guide(nbi_address, &options.data_dir));
+    }
+
+    stop.cancelled().await;
+    tracing::info!("stopping: running sessions are ended and written");
+    while tokio::time::timeout(Duration::from_secs(30), tasks.join_next()).await.is_ok_and(|done| done.is_some()) {}
+    extensions.shutdown().await;
+    Ok(())
+}
+
+fn extensions_config(options: &ServeOptions) -> ExtensionsConfig {
+    let default = ExtensionsConfig::new(options.data_dir.join("ext"));
+    ExtensionsConfig {
+        timeout: options.extensions.timeout_ms.map_or(default.timeout, Duration::from_millis),
+        endpoints: options.extensions.endpoints.clone(),
+        ..default
+    }
+}
+
+async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listening on {address}; choose another address with {option}"))
+}
+
+/// Makes a directory that only its owner can read: it will hold credentials.
+fn create_private_directory(path: &Path) -> Result<()> {
+    let context = || format!("creating the data directory {}", path.display());
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    builder.create(path).with_context(context)
+}

@@ -1,0 +1,198 @@
+//! Starting the binary, and talking to its REST API with nothing but a socket.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+/// The key that the server is given at its first start.
+pub const KEY: &str = "end-to-end-key-0123456789abcdef0123456789";
+
+/// The binary, running.
+pub struct Server {
+    process: Child,
+    pub cwmp: SocketAddr,
+    pub nbi: SocketAddr,
+    directory: Directory,
+}
+
+enum Directory {
+    Own(TempDir),
+    Given(PathBuf),
+}
+
+/// An answer of the REST API.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Json {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+impl Server {
+    /// Starts on free ports with a directory of its own and without the seed presets.
+    pub fn start() -> Server {
+        let server = Server::start_in(Directory::Own(tempfile::tempdir().unwrap()), &[]);
+        for name in ["bootstrap", "default", "inform"] {
+            server.request("DELETE", &format!("/presets/{name}"), "");
+        }
+        server
+    }
+
+    /// Starts with the seed presets, and further arguments.
+    pub fn start_with(arguments: &[&str]) -> Server {
+        Server::start_in(Directory::Own(tempfile::tempdir().unwrap()), arguments)
+    }
+
+    /// Starts on a directory that outlives the server.
+    pub fn start_on(directory: &Path) -> Server {
+        Server::start_in(Directory::Given(directory.to_owned()), &[])
+    }
+
+    fn start_in(directory: Directory, arguments: &[&str]) -> Server {
+        let (cwmp, nbi) = (free_address(), free_address());
+        let data_dir = directory.path().to_owned();
+        let process = Command::new(env!("CARGO_BIN_EXE_lodestar"))
+            .arg("serve")
+            .args(["--log", "warn"])
+            .arg("--data-dir")
+            .arg(&data_dir)
+            .args(["--cwmp-listen", &cwmp.to_string(), "--nbi-listen", &nbi.to_string()])
+            .args(arguments)
+            .env("LODESTAR_INITIAL_API_KEY", KEY)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Server { process, cwmp, nbi, directory };
+        eventually("the server to listen", || TcpStream::connect(cwmp).is_ok() && TcpStream::connect(nbi).is_ok());
+        server
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends the process without warning.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// A request with the API key.
+    pub fn request(&self, method: &str, target: &str, body: &str) -> Answer {
+        self.request_with(method, target, &format!("X-API-Key: {KEY}\r\n"), body)
+    }
+
+    /// A request with these header lines.
+    pub fn request_with(&self, method: &str, target: &str, headers: &str, body: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.nbi).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let length = body.len();
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n",
+            self.nbi
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut text = Vec::new();
+        stream.read_to_end(&mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {text}"));
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        Answer { status, head: head.to_owned(), body: if chunked { unchunk(body) } else { body.to_owned() } }
+    }
+
+    /// A GET that must succeed, as JSON.
+    pub fn get(&self, target: &str) -> Json {
+        let answer = self.request("GET", target, "");
+        assert_eq!(answer.status, 200, "{target}: {answer:?}");
+        answer.json()
+    }
+
+    /// A PUT that must succeed.
+    pub fn put(&self, target: &str, body: &str) {
+        let answer = self.request("PUT", target, body);
+        assert_eq!(answer.status, 200, "{target}: {answer:?}");
+    }
+
+    /// Stores a provision and a preset that runs it.
+    pub fn preset(&self, name: &str, preset: Json, script: &str) {
+        self.put(&format!("/provisions/{name}"), script);
+        let mut preset = preset;
+        preset["provisions"] = serde_json::json!([name]);
+        self.put(&format!("/presets/{name}"), &preset.to_string());
+        // New sessions follow the change within a second.
+        std::thread::sleep(Duration::from_millis(700));
+    }
+
+    /// A simulated device that talks to this server.
+    pub fn device(&self, serial: &str, change: impl FnOnce(&mut sim::Options)) -> sim::Device {
+        let mut options = sim::Options {
+            acs_url: format!("http://{}/", self.cwmp),
+            model: sim::ModelKind::Tr181,
+            parameters: 120,
+            ..Default::default()
+        };
+        options.identity.serial_number = serial.to_owned();
+        options.retry.attempts = 0;
+        change(&mut options);
+        sim::Device::new(options).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Directory {
+    fn path(&self) -> &Path {
+        match self {
+            Directory::Own(directory) => directory.path(),
+            Directory::Given(path) => path,
+        }
+    }
+}
+
+/// Waits until something is so, and says what it was when it never is.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+fn unchunk(mut body: &str) -> String {
+    let mut out = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size.trim(), 16).unwrap();
+        if size == 0 {
+            break;
+        }
+        out.push_str(&rest[..size]);
+        body = rest[size..].trim_start_matches("\r\n");
+    }
+    out
+}
