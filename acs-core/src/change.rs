@@ -61,7 +61,7 @@ pub struct TaskChange {
 /// An entry of the outbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutboxEvent {
-    /// E.g. `device.registered`, `device.session`, `fault.created`, `fault.cleared`, `task.done`.
+    /// E.g. `device.registered`, `fault.created`, `fault.cleared`, `task.done`.
     pub kind: String,
     /// The device concerned; empty when none is.
     pub device: String,

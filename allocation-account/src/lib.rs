@@ -1,17 +1,20 @@
 //! A global allocator that counts, per thread, the bytes allocated and not freed.
 //!
 //! The sandbox asks [`thread_bytes`] while a script runs, and ends the script when it holds too much. This crate is the only
-//! one of the workspace with `unsafe` code: it passes every request on to the system's allocator unchanged and adds numbers.
+//! one of the workspace with `unsafe` code: it passes every request on to mimalloc unchanged and adds numbers. mimalloc, because
+//! sessions allocate on one thread and free on another, which the system's allocator answers with a lock.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+
+use mimalloc::MiMalloc;
 
 thread_local! {
     // No destructor and no lazy initialisation: safe to touch at any time of a thread's life, and allocates nothing.
     static BYTES: Cell<i64> = const { Cell::new(0) };
 }
 
-/// The system's allocator with a count per thread. A binary declares it with `#[global_allocator]`.
+/// mimalloc with a count per thread. A binary declares it with `#[global_allocator]`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CountingAllocator;
 
@@ -30,12 +33,12 @@ fn size(bytes: usize) -> i64 {
     bytes as i64
 }
 
-// SAFETY: every method passes its arguments unchanged to the system's allocator, whose contract is the same, and returns its
+// SAFETY: every method passes its arguments unchanged to mimalloc, whose contract is the same, and returns its
 // result unchanged; counting neither allocates nor panics.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`.
-        let pointer = unsafe { System.alloc(layout) };
+        let pointer = unsafe { MiMalloc.alloc(layout) };
         if !pointer.is_null() {
             count(size(layout.size()));
         }
@@ -44,7 +47,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc_zeroed`.
-        let pointer = unsafe { System.alloc_zeroed(layout) };
+        let pointer = unsafe { MiMalloc.alloc_zeroed(layout) };
         if !pointer.is_null() {
             count(size(layout.size()));
         }
@@ -53,13 +56,13 @@ unsafe impl GlobalAlloc for CountingAllocator {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`.
-        unsafe { System.dealloc(pointer, layout) };
+        unsafe { MiMalloc.dealloc(pointer, layout) };
         count(-size(layout.size()));
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller keeps the contract of `GlobalAlloc::realloc`.
-        let moved = unsafe { System.realloc(pointer, layout, new_size) };
+        let moved = unsafe { MiMalloc.realloc(pointer, layout, new_size) };
         if !moved.is_null() {
             count(size(new_size) - size(layout.size()));
         }

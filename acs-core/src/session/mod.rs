@@ -212,7 +212,6 @@ impl Session {
             events.insert("Registered".to_owned());
             outbox.push(event("device.registered", &head.id, timestamp, json!({})));
         }
-        outbox.push(event("device.session", &head.id, timestamp, json!({ "events": head.events })));
         let changes_when_informed = if structure { tree.changes().wrapping_sub(1) } else { tree.changes() };
         Session {
             facts: Arc::new(SessionFacts { device_id: head.id.clone(), timestamp }),
