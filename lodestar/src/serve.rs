@@ -45,7 +45,6 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let endpoint = Endpoint::new(EndpointParts {
         store: store.clone(),
-        leases: None,
         configuration: configuration.clone(),
         extensions: Arc::new(Calls(extensions.clone())),
         observer: Some(sessions.clone()),

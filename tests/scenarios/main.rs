@@ -7,4 +7,7 @@
 mod kit;
 
 mod bench;
+mod channels;
+mod reading;
 mod seed_examples;
+mod writing;

@@ -233,6 +233,7 @@ impl Session {
             tree.set_read_value(node, value, at);
         }
         let missing: Vec<String> = requested.iter().filter(|name| missing.contains(name.as_str())).cloned().collect();
+        self.unanswered.extend(missing.iter().cloned());
         if let Some(cycle) = &mut self.cycle {
             cycle.ledger.unreadable.extend(missing.iter().cloned());
             if cycle.ledger.split_reads.front().is_some_and(|group| group.as_slice() == requested) {

@@ -75,7 +75,10 @@ impl Session {
             None => self.next_presets(configuration),
         };
         self.cycles += u32::from(cycle.is_some());
-        self.cycle = cycle;
+        self.cycle = cycle.map(|mut cycle| {
+            cycle.ledger.unreadable.clone_from(&self.unanswered);
+            cycle
+        });
         self.cycle.is_some()
     }
 

@@ -160,6 +160,8 @@ pub struct Session {
     retried: BTreeSet<String>,
     /// Channels whose preconditions could not be evaluated.
     blocked: BTreeSet<String>,
+    /// Parameters that the device left out of its answers; asking again would not help.
+    unanswered: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,6 +246,7 @@ impl Session {
             evaluation: Evaluation::default(),
             retried: BTreeSet::new(),
             blocked: BTreeSet::new(),
+            unanswered: BTreeSet::new(),
         }
     }
 
