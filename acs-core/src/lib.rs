@@ -14,6 +14,7 @@ pub mod expression;
 pub mod fault;
 pub mod operation;
 pub mod path;
+pub mod plan;
 pub mod planner;
 pub mod query;
 pub mod random;

@@ -13,10 +13,11 @@ use store::{EmbeddedStore, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use ui_api::{ApiKeys, Nbi, NbiOptions};
 
 use crate::live::LiveConfiguration;
 use crate::options::ServeOptions;
-use crate::ports::{Calls, SessionBus};
+use crate::ports::Calls;
 use crate::{demo, first_start};
 
 /// Runs the server until it is told to stop.
@@ -31,6 +32,7 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
     if options.demo {
         demo::prepare(&*store).await?;
     }
+    provide_api_key(&options, &*store).await?;
 
     // Addresses first: a port that is taken must stop the start before anything else happens.
     let mut cwmp_listeners = Vec::new();
@@ -41,13 +43,12 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
 
     let configuration = LiveConfiguration::load(store.clone(), limits, options.file_url_prefix.clone()).await?;
     let extensions = Arc::new(Extensions::new(extensions_config(&options))?);
-    let sessions = Arc::new(SessionBus::default());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let endpoint = Endpoint::new(EndpointParts {
         store: store.clone(),
         configuration: configuration.clone(),
         extensions: Arc::new(Calls(extensions.clone())),
-        observer: Some(sessions.clone()),
+        observer: None,
         clock: system_clock(),
         pool: Pool::start(threads, Some(Arc::new(sandbox::mark_script_thread))).context("starting worker threads")?,
         limits: EndpointLimits::default(),
@@ -61,6 +62,13 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
         tasks.spawn(cwmp::serve(listener, endpoint.clone(), stop.clone()));
     }
     let nbi_address = nbi_listener.local_addr()?;
+    let nbi = Arc::new(Nbi::new(store.clone(), NbiOptions { open: options.nbi_open, ..NbiOptions::default() }));
+    let nbi_stop = stop.clone();
+    tasks.spawn(async move {
+        if let Err(error) = ui_api::serve(nbi_listener, nbi, nbi_stop).await {
+            tracing::error!(%error, "the REST API stopped");
+        }
+    });
     for address in &cwmp_addresses {
         println!("devices (CWMP) connect to http://{address}/");
     }
@@ -74,6 +82,21 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
     tracing::info!("stopping: running sessions are ended and written");
     while tokio::time::timeout(Duration::from_secs(30), tasks.join_next()).await.is_ok_and(|done| done.is_some()) {}
     extensions.shutdown().await;
+    Ok(())
+}
+
+/// The first start makes an API key, or takes the one that the environment gives, and says it once.
+async fn provide_api_key(options: &ServeOptions, store: &dyn Store) -> Result<()> {
+    let given = std::env::var("LODESTAR_INITIAL_API_KEY").ok().filter(|key| !key.is_empty());
+    let made = ApiKeys::ensure_initial(store, given.clone()).await?;
+    if options.demo {
+        // The guide's commands read it from there; a demonstration has nothing to protect from its own user.
+        if let Some(key) = made.or(given) {
+            write_private_file(&options.data_dir.join("api-key"), &key)?;
+        }
+    } else if let Some(key) = made.filter(|_| given.is_none()) {
+        println!("the REST API's key, which is shown only this once: {key}");
+    }
     Ok(())
 }
 
@@ -103,4 +126,18 @@ fn create_private_directory(path: &Path) -> Result<()> {
         builder.mode(0o700);
     }
     builder.create(path).with_context(context)
+}
+
+/// Writes a file that only its owner can read.
+fn write_private_file(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path).with_context(|| format!("creating {}", path.display()))?;
+    writeln!(file, "{text}").with_context(|| format!("writing {}", path.display()))
 }

@@ -3,14 +3,20 @@
 //! One call is one round trip where possible. Lists take the query tree, and an access filter is part of it, so that no caller can
 //! forget it. Documents are JSON as the NBI shows them; devices have their own type, since a session works on them.
 
+use std::time::Duration;
+
 use acs_core::change::{DeviceSnapshot, SessionChange};
 use acs_core::device::StoredDevice;
-use acs_core::query::{Query, Sort};
+use acs_core::fault::FaultRecord;
+use acs_core::query::Query;
 use acs_core::task::{Task, TaskState};
 use acs_core::value::Value;
 use async_trait::async_trait;
 use serde_json::Value as Json;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
+
+use crate::file::{FileInfo, FileMetadata, FileWriter};
+use crate::find::{Find, Records};
 
 /// Why a store did not do it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -32,6 +38,17 @@ pub enum StoreError {
         /// What it was to do.
         doing: &'static str,
         /// What it says.
+        reason: String,
+    },
+    /// The session's lease has passed to another owner: what it wanted to write may be out of date.
+    #[error("the lease on device {0} has passed to another session")]
+    LeaseLost(String),
+    /// What was given cannot be stored.
+    #[error("{what} cannot be stored: {reason}")]
+    Invalid {
+        /// What was given.
+        what: String,
+        /// Why not.
         reason: String,
     },
     /// The store is shutting down, or has failed for good.
@@ -87,6 +104,12 @@ impl Collection {
         }
     }
 
+    /// The collection of this name, with or without underscores, in any case: `virtual_parameters`, `virtualParameters`.
+    pub fn parse(name: &str) -> Option<Collection> {
+        let plain = name.replace('_', "");
+        Collection::ALL.into_iter().find(|collection| collection.name().eq_ignore_ascii_case(&plain))
+    }
+
     /// Whether a change of it changes what sessions do.
     pub fn is_configuration(self) -> bool {
         !matches!(self, Collection::Users | Collection::ApiKeys | Collection::Permissions)
@@ -102,52 +125,10 @@ pub enum Listing {
     Faults,
     /// Pending downloads.
     Operations,
+    /// Files' descriptions.
+    Files,
     /// Documents that operators write.
     Documents(Collection),
-}
-
-/// Which records, in which order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Find {
-    /// What they must satisfy.
-    pub filter: Query,
-    /// Fields to order by; records that compare equal, and all when empty, are ordered by `_id`.
-    pub sort: Vec<Sort>,
-    /// How many to leave out.
-    pub skip: usize,
-    /// How many to give at most.
-    pub limit: Option<usize>,
-}
-
-impl Default for Find {
-    fn default() -> Self {
-        Find { filter: Query::True, sort: Vec::new(), skip: 0, limit: None }
-    }
-}
-
-/// Records as they are read, a few ahead at most.
-#[derive(Debug)]
-pub struct Records<T>(mpsc::Receiver<Result<T, StoreError>>);
-
-impl<T> Records<T> {
-    /// Wraps the receiving end of a reader.
-    pub fn new(receiver: mpsc::Receiver<Result<T, StoreError>>) -> Records<T> {
-        Records(receiver)
-    }
-
-    /// The next record; `None` at the end.
-    pub async fn next(&mut self) -> Option<Result<T, StoreError>> {
-        self.0.recv().await
-    }
-
-    /// All of them.
-    pub async fn collect(mut self) -> Result<Vec<T>, StoreError> {
-        let mut out = Vec::new();
-        while let Some(record) = self.next().await {
-            out.push(record?);
-        }
-        Ok(out)
-    }
 }
 
 /// An outbox event with its place.
@@ -159,15 +140,36 @@ pub struct StoredEvent {
     pub event: acs_core::change::OutboxEvent,
 }
 
-/// For metrics.
+/// For metrics. Counts are since the start, unless they say otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
     /// Durable commits so far.
     pub commits: u64,
     /// Changes in them; more than commits when a crowd shares them.
     pub changes: u64,
-    /// Devices stored.
+    /// The most changes that shared a commit.
+    pub largest_batch: u64,
+    /// Time spent on all commits together, in microseconds.
+    pub commit_microseconds: u64,
+    /// Changes that wait now.
+    pub queued_changes: u64,
+    /// Devices stored now.
     pub devices: u64,
+    /// The database's size now, in bytes.
+    pub database_bytes: u64,
+    /// The size of its write-ahead log now, in bytes; 0 for stores that have none.
+    pub log_bytes: u64,
+}
+
+/// The right to run a device's session. It has no effect on reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The device.
+    pub device: String,
+    /// Who holds it, e.g. a session's id.
+    pub owner: String,
+    /// Greater than that of every earlier lease on the device.
+    pub token: u64,
 }
 
 /// A store.
@@ -179,6 +181,22 @@ pub trait Store: Send + Sync {
     /// Writes what a session changed, as a whole; durable when it returns.
     /// [`StoreError::NoSuchDevice`] when the device was known to the session and is gone.
     async fn commit_session(&self, change: SessionChange) -> Result<(), StoreError>;
+
+    /// The same under a lease. [`StoreError::LeaseLost`], and nothing is written, when another session has got it since.
+    async fn commit_session_under(&self, lease: &Lease, change: SessionChange) -> Result<(), StoreError>;
+
+    /// Takes the lease on a device, which need not be known, for a time. `None` when another owner holds it. The same owner gets
+    /// its own lease again, prolonged.
+    async fn acquire_lease(&self, device_id: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>, StoreError>;
+
+    /// Prolongs a lease, counted from now. Returns whether it was still held; an expired one is, when nobody has got it since.
+    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError>;
+
+    /// Gives a lease back. Returns whether it was still held.
+    async fn release_lease(&self, lease: &Lease) -> Result<bool, StoreError>;
+
+    /// Who holds the lease on a device now: whether it is in session.
+    async fn lease_owner(&self, device_id: &str) -> Result<Option<String>, StoreError>;
 
     /// Devices. Those whose stored data is damaged are left out and logged.
     async fn find_devices(&self, find: Find) -> Result<Records<StoredDevice>, StoreError>;
@@ -195,6 +213,19 @@ pub trait Store: Send + Sync {
     /// Sets (`Some`) or removes (`None`) a tag.
     async fn set_tag(&self, device_id: &str, tag: &str, value: Option<Value>) -> Result<(), StoreError>;
 
+    /// Sets (`Some`) and removes (`None`) tags, all or none. [`StoreError::NoSuchDevice`] when the device is not there.
+    async fn set_tags(&self, device_id: &str, tags: Vec<(String, Option<Value>)>) -> Result<(), StoreError>;
+
+    /// Says which fields of devices are to be indexed, besides those that always are (`_id`, `_deviceId._SerialNumber`, `_tags`,
+    /// `_registered`, `_lastInform`); indexes on others are dropped. Names are parameters
+    /// (`Device.DeviceInfo.SoftwareVersion`), `_deviceId._Manufacturer`, `_deviceId._OUI`, `_deviceId._ProductClass`, `_lastBoot`
+    /// or `_lastBootstrap`; [`StoreError::Invalid`] for others. Returns when new indexes are built, which other calls do not wait
+    /// for. To be called at each start, too: it finishes what was interrupted.
+    async fn set_indexed_parameters(&self, names: &[String]) -> Result<(), StoreError>;
+
+    /// The names whose indexes are built, in order.
+    async fn indexed_parameters(&self) -> Result<Vec<String>, StoreError>;
+
     /// Documents of a listing.
     async fn find(&self, listing: Listing, find: Find) -> Result<Records<Json>, StoreError>;
 
@@ -210,8 +241,11 @@ pub trait Store: Send + Sync {
     /// Removes a document. Returns whether it was there.
     async fn delete(&self, collection: Collection, id: &str) -> Result<bool, StoreError>;
 
-    /// Grows with each change of the configuration collections.
+    /// Grows with each change of the configuration collections, and of files.
     async fn configuration_revision(&self) -> Result<i64, StoreError>;
+
+    /// The configuration's revision, as it changes.
+    fn watch_configuration(&self) -> watch::Receiver<i64>;
 
     /// Queues a task. Open tasks of the device with the same unique key are cancelled.
     async fn insert_task(&self, task: Task) -> Result<(), StoreError>;
@@ -225,6 +259,9 @@ pub trait Store: Send + Sync {
     /// Cancels an open task and removes its fault. Returns whether there was one.
     async fn cancel_task(&self, id: &str, at: i64) -> Result<bool, StoreError>;
 
+    /// One fault.
+    async fn get_fault(&self, device_id: &str, channel: &str) -> Result<Option<FaultRecord>, StoreError>;
+
     /// Removes a fault, so that its channel is tried again in the next session; a task's fault takes its task along.
     async fn delete_fault(&self, device_id: &str, channel: &str, at: i64) -> Result<bool, StoreError>;
 
@@ -234,7 +271,26 @@ pub trait Store: Send + Sync {
     /// Events behind a cursor; 0 is the beginning.
     async fn events_after(&self, cursor: i64, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// Whether the store answers.
+    /// The last event's cursor, as it changes; 0 before the first.
+    fn watch_events(&self) -> watch::Receiver<i64>;
+
+    /// Removes events up to and including a cursor. Returns how many. Old ones go by themselves, too.
+    async fn prune_events(&self, up_to: i64) -> Result<u64, StoreError>;
+
+    /// Begins to write a file. It takes the place of one with the same name when it is finished, not before.
+    async fn create_file(&self, metadata: FileMetadata) -> Result<Box<dyn FileWriter>, StoreError>;
+
+    /// A file's description.
+    async fn get_file(&self, name: &str) -> Result<Option<FileInfo>, StoreError>;
+
+    /// Reads at most `length` bytes, and at most [`crate::file::CHUNK`], from an offset on; fewer at the end of the file or
+    /// where that is cheaper, none only at the end. `None` when the file has been replaced or deleted since it was described.
+    async fn read_file(&self, file: &FileInfo, offset: u64, length: u64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Removes a file. Returns whether it was there.
+    async fn delete_file(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// Whether the store can write and read.
     async fn health(&self) -> Result<(), StoreError>;
 
     /// For metrics.

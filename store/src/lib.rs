@@ -7,9 +7,13 @@ pub mod conformance;
 mod contract;
 mod document;
 pub mod embedded;
+pub mod file;
+mod find;
 mod record;
 
-pub use contract::{Collection, Find, Listing, Records, Statistics, Store, StoreError, StoredEvent};
+pub use contract::{Collection, Lease, Listing, Statistics, Store, StoreError, StoredEvent};
 pub use document::{device_document, value_json};
-pub use embedded::EmbeddedStore;
+pub use embedded::{EmbeddedOptions, EmbeddedStore};
+pub use file::{FileInfo, FileMetadata, FileWriter};
+pub use find::{Find, QueryReport, Records};
 pub use record::DeviceRecord;

@@ -2,22 +2,23 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
-use acs_core::value::TypedValue;
-use store::{EmbeddedStore, Store, conformance};
+use acs_core::change::OutboxEvent;
+use acs_core::device::InformedValue;
+use acs_core::query::nbi;
+use acs_core::task::Task;
+use acs_core::value::{TypedValue, Value, XsdType};
+use serde_json::json;
+use store::{EmbeddedOptions, EmbeddedStore, Find, Store, conformance};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn passes_the_conformance_suite() {
+store::conformance!(async || {
     let directory = tempfile::tempdir().unwrap();
-    let number = std::sync::atomic::AtomicU32::new(0);
-    conformance::run_all(async || {
-        let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        EmbeddedStore::open(&directory.path().join(format!("{number}.db"))).unwrap()
-    })
-    .await;
-}
+    (EmbeddedStore::open(&directory.path().join("lodestar.db")).unwrap(), directory)
+});
 
 #[tokio::test(flavor = "multi_thread")]
 async fn crowds_share_commits_and_survive_a_restart() {
@@ -60,6 +61,18 @@ async fn a_damaged_device_does_not_hide_the_others() {
     assert_eq!(devices.len(), 2);
     let error = store.open_device("0A1B2C-Box-2").await.unwrap_err();
     assert!(error.to_string().contains("0A1B2C-Box-2"), "{error}");
+    // What cannot be read must not pass for a device without parameters.
+    let missing = nbi::parse("devices", &json!({"Device.A": {"$exists": false}})).unwrap();
+    assert_eq!(store.count_devices(missing).await.unwrap(), 0);
+    let sort = nbi::parse_sort("devices", &json!({"Device.A": -1})).unwrap();
+    let devices = store.find_devices(Find { sort, ..Find::default() }).await.unwrap().collect().await.unwrap();
+    assert_eq!(devices.len(), 2);
+    let problems = store.check_integrity().await.unwrap();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("0A1B2C-Box-2"));
+    // It can be removed, and comes back whole with its next session.
+    assert!(store.delete_device("0A1B2C-Box-2").await.unwrap());
+    assert!(store.check_integrity().await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,6 +83,145 @@ async fn a_backup_is_taken_while_it_runs() {
     let copy = directory.path().join("b.db");
     store.backup_to(&copy).await.unwrap();
     assert_eq!(EmbeddedStore::open(&copy).unwrap().statistics().await.unwrap().devices, 1);
+    let error = store.backup_to(&copy).await.unwrap_err();
+    assert!(error.to_string().contains("b.db"), "an existing file is not overwritten: {error}");
+    assert_eq!(names(directory.path()), ["a.db", "a.db-shm", "a.db-wal", "a.db.lock", "b.db", "b.db.lock"]);
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_can_read_the_database() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(&directory.path().join("a.db")).unwrap();
+    store.commit_session(conformance::change("1", 1_000, &[])).await.unwrap();
+    store.backup_to(&directory.path().join("b.db")).await.unwrap();
+    for name in ["a.db", "a.db-wal", "b.db"] {
+        let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn one_process_writes_and_others_may_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lodestar.db");
+    assert!(EmbeddedStore::open_read_only(&path).is_err(), "reading does not create a database");
+    let store = EmbeddedStore::open(&path).unwrap();
+    let error = EmbeddedStore::open(&path).err().unwrap();
+    assert!(error.to_string().contains("another process"), "{error}");
+    let reader = EmbeddedStore::open_read_only(&path).unwrap();
+    store.commit_session(conformance::change("1", 1_000, &[])).await.unwrap();
+    assert!(reader.get_device("0A1B2C-Box-1").await.unwrap().is_some());
+    let error = reader.commit_session(conformance::change("2", 1_000, &[])).await.unwrap_err();
+    assert!(error.to_string().contains("reading only"), "{error}");
+    reader.health().await.unwrap();
+    store.health().await.unwrap();
+    drop(store);
+    EmbeddedStore::open(&path).unwrap();
+}
+
+#[tokio::test]
+async fn ended_tasks_and_old_events_go_in_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = EmbeddedOptions { task_retention: Duration::from_secs(10), outbox_length: 5 };
+    let store = EmbeddedStore::open_with(&directory.path().join("lodestar.db"), options).unwrap();
+    let mut session = conformance::change("1", 1_000, &[]);
+    let device = session.head.id.clone();
+    let event = OutboxEvent { kind: "device.session".into(), device: device.clone(), at: 0, detail: json!(null) };
+    session.events = vec![event; 1_001];
+    store.commit_session(session).await.unwrap();
+    assert_eq!(store.events_after(0, 2_000).await.unwrap().len(), 1_001, "a few more wait to be removed together");
+    let at = |id: &str, state_at| Task { state_at, ..conformance::task(id, &device, None) };
+    store.insert_task(at("a", 1_000)).await.unwrap();
+    store.cancel_task("a", 2_000).await.unwrap();
+    store.insert_task(at("b", 12_000)).await.unwrap();
+    assert!(store.get_task("a").await.unwrap().is_some(), "ended 10 seconds before");
+    store.insert_task(at("c", 12_001)).await.unwrap();
+    assert!(store.get_task("a").await.unwrap().is_none());
+    assert!(store.get_task("b").await.unwrap().is_some(), "it waits, however long");
+    let mut more = conformance::quiet("1", 2_000);
+    more.events = vec![OutboxEvent { kind: "last".into(), device, at: 0, detail: json!(null) }];
+    store.commit_session(more).await.unwrap();
+    let events = store.events_after(0, 2_000).await.unwrap();
+    assert_eq!((events.len(), events.last().unwrap().event.kind.as_str()), (5, "last"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_go_on_while_an_index_is_built() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(&directory.path().join("lodestar.db")).unwrap();
+    let number = |value| TypedValue(Value::Int(value), XsdType::Int);
+    for serial in 0..600 {
+        store
+            .commit_session(conformance::change(&serial.to_string(), 1_000, &[("Device.A", number(1))]))
+            .await
+            .unwrap();
+    }
+    let builder = store.clone();
+    let build = tokio::spawn(async move { builder.set_indexed_parameters(&["Device.A".to_owned()]).await });
+    for serial in (0..600).step_by(3) {
+        let mut change = conformance::quiet(&serial.to_string(), 2_000);
+        let informed = InformedValue { path: "Device.A".into(), value: number(2), at: 2_000 };
+        change.head.informed.push(informed);
+        store.commit_session(change).await.unwrap();
+    }
+    store.delete_device("0A1B2C-Box-1").await.unwrap();
+    store.commit_session(conformance::change("new", 2_000, &[])).await.unwrap();
+    build.await.unwrap().unwrap();
+    for (query, expected) in [(json!(1), 399), (json!(2), 200), (json!({"$exists": false}), 1)] {
+        let filter = nbi::parse("devices", &json!({"Device.A": query})).unwrap();
+        assert_eq!(store.count_devices(filter).await.unwrap(), expected, "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_that_nobody_reads_do_not_keep_sessions_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(&directory.path().join("lodestar.db")).unwrap();
+    for serial in 0..200 {
+        store.commit_session(conformance::change(&serial.to_string(), 1_000, &[])).await.unwrap();
+    }
+    let mut lists = Vec::new();
+    for _ in 0..1_000 {
+        lists.push(store.find_devices(Find::default()).await.unwrap());
+    }
+    // Each list has begun, and waits for its reader.
+    for list in &mut lists {
+        list.next().await.unwrap().unwrap();
+    }
+    assert!(store.open_device("0A1B2C-Box-7").await.unwrap().device.is_some());
+    assert_eq!(lists.remove(0).collect().await.unwrap().len(), 199);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn larger_queries_than_the_database_takes_are_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(&directory.path().join("lodestar.db")).unwrap();
+    for serial in 0..5 {
+        store.commit_session(conformance::change(&serial.to_string(), 1_000, &[])).await.unwrap();
+    }
+    let id = |number: usize| format!("0A1B2C-Box-{number}");
+    let each: Vec<_> = (1..450).map(|number| json!({"_id": id(number)})).collect();
+    let list: Vec<_> = (1..10_000).map(id).collect();
+    let lists: Vec<_> = (0..5).map(|_| json!({"_id": {"$in": list}})).collect();
+    let not: Vec<_> = (1..450).map(|number| json!({"_id": {"$ne": id(number)}})).collect();
+    for (query, expected) in [
+        (json!({"$or": each}), 4),
+        (json!({"_id": {"$in": list}}), 4),
+        (json!({"$and": lists}), 4),
+        (json!({"$and": not}), 1),
+    ] {
+        let filter = nbi::parse("devices", &query).unwrap();
+        assert_eq!(store.count_devices(filter).await.unwrap(), expected);
+    }
 }
 
 /// The child of the test below: commits for ever and says what was acknowledged. Does nothing when run with the others.

@@ -14,12 +14,14 @@ async fn a_first_contact_shows_a_useful_device_on_both_data_models() {
         (sim::ModelKind::Tr098, "E2E2", "InternetGatewayDevice"),
     ] {
         let mut device = server.device(serial, |options| options.model = model);
+        assert!(device.change_value(&format!("{root}.ManagementServer.PeriodicInformInterval"), "77"));
         let report = device.session(["0 BOOTSTRAP", "1 BOOT"]).await;
         assert!(report.completed(), "{:?}", report.error);
         assert_eq!(report.violations, [] as [String; 0]);
         let asked: Vec<_> = report.names_read().into_iter().filter(|name| !name.starts_with(root)).collect();
         assert!(asked.is_empty(), "a root that the device did not announce: {asked:?}");
-        assert!(report.values_set().iter().any(|(name, _)| name.ends_with("PeriodicInformInterval")), "{:?}", report.values_set());
+        let set: Vec<_> = report.values_set().into_iter().map(|(name, _)| name.rsplit('.').next().unwrap()).collect();
+        assert!(set.contains(&"PeriodicInformInterval") && set.contains(&"PeriodicInformTime"), "{set:?}");
         let document = &server.get(&format!("/devices/?query={{\"_deviceId._SerialNumber\":\"{serial}\"}}"))[0];
         assert!(document[root]["DeviceInfo"]["SoftwareVersion"]["_value"].is_string(), "{document:#}");
         let text = document.to_string();

@@ -8,11 +8,11 @@ use acs_core::fault::FaultRecord;
 use acs_core::operation::Operation;
 use acs_core::tree::DeviceTree;
 use acs_core::value::Value;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{OUTBOX_LENGTH, failed, tasks};
+use super::{failed, index, tasks};
 use crate::StoreError;
 
 pub fn to_text<T: Serialize>(record: &T) -> Result<String, StoreError> {
@@ -40,6 +40,20 @@ pub fn read_tags(connection: &Connection, no: i64) -> Result<Tags, StoreError> {
     Ok(tags)
 }
 
+/// The head in a column of a row.
+pub fn device_head(id: &str, row: &Row<'_>, column: usize) -> Result<DeviceHead, StoreError> {
+    let text = row.get_ref(column).and_then(|cell| Ok(cell.as_str()?)).map_err(|error| damaged(id, &error))?;
+    from_text(id, text)
+}
+
+/// The tree of a device; an empty one when none was ever written.
+pub fn decode_tree(id: &str, bytes: Option<&[u8]>) -> Result<DeviceTree, StoreError> {
+    match bytes {
+        Some(bytes) => DeviceTree::decode(bytes).map_err(|error| damaged(id, &error)),
+        None => Ok(DeviceTree::new()),
+    }
+}
+
 pub fn read_device(connection: &Connection, id: &str) -> Result<Option<StoredDevice>, StoreError> {
     let doing = failed("reading a device");
     let mut statement = connection
@@ -48,30 +62,22 @@ pub fn read_device(connection: &Connection, id: &str) -> Result<Option<StoredDev
     let mut rows = statement.query([id]).map_err(&doing)?;
     let Some(row) = rows.next().map_err(&doing)? else { return Ok(None) };
     let no: i64 = row.get(0).map_err(&doing)?;
-    let head: DeviceHead = from_text(id, row.get_ref(1).and_then(|cell| Ok(cell.as_str()?)).map_err(&doing)?)?;
-    let tree = match row.get_ref(2).and_then(|cell| Ok(cell.as_blob_or_null()?)).map_err(&doing)? {
-        Some(bytes) => DeviceTree::decode(bytes).map_err(|error| damaged(id, &error))?,
-        None => DeviceTree::new(),
-    };
+    let head = device_head(id, row, 1)?;
+    let tree = decode_tree(id, row.get_ref(2).and_then(|cell| Ok(cell.as_blob_or_null()?)).map_err(&doing)?)?;
     let tags = read_tags(connection, no)?;
     Ok(Some(StoredDevice { head, tags, tree: Arc::new(tree) }))
 }
 
 pub fn read_snapshot(connection: &Connection, id: &str) -> Result<DeviceSnapshot, StoreError> {
     let doing = failed("reading a device");
-    // One snapshot for all tables.
-    connection.execute_batch("BEGIN").map_err(&doing)?;
-    let read = || {
-        Ok(DeviceSnapshot {
-            device: read_device(connection, id)?,
-            tasks: tasks::open_tasks_of(connection, id)?,
-            faults: records_of::<FaultRecord>(connection, "SELECT record FROM fault WHERE device = ?1", id)?,
-            operations: records_of::<Operation>(connection, "SELECT record FROM operation WHERE device = ?1", id)?,
-        })
-    };
-    let snapshot = read();
-    connection.execute_batch("COMMIT").map_err(&doing)?;
-    snapshot
+    // One snapshot for all tables. It ends when it is dropped.
+    let _transaction = connection.unchecked_transaction().map_err(doing)?;
+    Ok(DeviceSnapshot {
+        device: read_device(connection, id)?,
+        tasks: tasks::open_tasks_of(connection, id)?,
+        faults: records_of::<FaultRecord>(connection, "SELECT record FROM fault WHERE device = ?1", id)?,
+        operations: records_of::<Operation>(connection, "SELECT record FROM operation WHERE device = ?1", id)?,
+    })
 }
 
 pub fn records_of<T: DeserializeOwned>(connection: &Connection, sql: &str, key: &str) -> Result<Vec<T>, StoreError> {
@@ -87,12 +93,11 @@ pub fn records_of<T: DeserializeOwned>(connection: &Connection, sql: &str, key: 
 
 /// What the writer puts into the database: encoded before, so that its thread only writes.
 pub struct EncodedChange {
-    id: String,
     is_new: bool,
-    last_inform: i64,
-    registered: i64,
-    head: String,
-    tree: Option<Vec<u8>>,
+    head: DeviceHead,
+    encoded_head: String,
+    tree: Option<Arc<DeviceTree>>,
+    encoded_tree: Option<Vec<u8>>,
     tags: Vec<(String, Option<String>)>,
     faults: Vec<(String, Option<String>)>,
     operations: Vec<(String, Option<String>)>,
@@ -108,12 +113,11 @@ impl EncodedChange {
                 .collect()
         }
         Ok(EncodedChange {
-            id: change.head.id.clone(),
             is_new: change.is_new,
-            last_inform: change.head.last_inform,
-            registered: change.head.registered,
-            head: to_text(&change.head)?,
-            tree: change.tree.map(|tree| tree.encode()),
+            encoded_head: to_text(&change.head)?,
+            head: change.head,
+            encoded_tree: change.tree.as_ref().map(|tree| tree.encode()),
+            tree: change.tree,
             tags: texts::<Value>(change.tags)?,
             faults: texts(change.faults)?,
             operations: texts(change.operations)?,
@@ -127,44 +131,37 @@ impl EncodedChange {
         let execute = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
             connection.prepare_cached(sql).and_then(|mut statement| statement.execute(parameters)).map_err(&doing)
         };
-        if self.is_new {
-            execute(
-                "INSERT INTO device (id, last_inform, registered, head) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (id) DO UPDATE SET last_inform = ?2, head = ?4",
-                params![self.id, self.last_inform, self.registered, self.head],
-            )?;
-        } else if execute(
-            "UPDATE device SET last_inform = ?2, head = ?3 WHERE id = ?1",
-            params![self.id, self.last_inform, self.head],
-        )? == 0
-        {
-            return Err(StoreError::NoSuchDevice(self.id.clone()));
+        let id = &self.head.id;
+        let (no, is_inserted) = match self.update_head(connection)? {
+            Some(no) => (no, false),
+            None if self.is_new => (self.insert_head(connection)?, true),
+            None => return Err(StoreError::NoSuchDevice(id.clone())),
+        };
+        if let Some(tree) = &self.encoded_tree {
+            execute("INSERT OR REPLACE INTO device_tree (no, doc) VALUES (?1, ?2)", params![no, tree])?;
         }
-        if self.tree.is_some() || !self.tags.is_empty() {
-            let no = device_number(connection, &self.id)?.ok_or_else(|| StoreError::NoSuchDevice(self.id.clone()))?;
-            if let Some(tree) = &self.tree {
-                execute("INSERT OR REPLACE INTO device_tree (no, doc) VALUES (?1, ?2)", params![no, tree])?;
-            }
-            for (tag, value) in &self.tags {
-                write_tag(connection, no, tag, value.as_deref())?;
-            }
+        let unknown = DeviceTree::new();
+        let tree = self.tree.as_deref().or_else(|| is_inserted.then_some(&unknown));
+        index::update_entries(connection, no, &self.head, tree)?;
+        for (tag, value) in &self.tags {
+            write_tag(connection, no, tag, value.as_deref())?;
         }
         for (channel, record) in &self.faults {
             match record {
                 Some(record) => execute(
                     "INSERT OR REPLACE INTO fault (device, channel, record) VALUES (?1, ?2, ?3)",
-                    params![self.id, channel, record],
+                    params![id, channel, record],
                 )?,
-                None => execute("DELETE FROM fault WHERE device = ?1 AND channel = ?2", params![self.id, channel])?,
+                None => execute("DELETE FROM fault WHERE device = ?1 AND channel = ?2", params![id, channel])?,
             };
         }
         for (key, record) in &self.operations {
             match record {
                 Some(record) => execute(
                     "INSERT OR REPLACE INTO operation (device, command_key, record) VALUES (?1, ?2, ?3)",
-                    params![self.id, key, record],
+                    params![id, key, record],
                 )?,
-                None => execute("DELETE FROM operation WHERE device = ?1 AND command_key = ?2", params![self.id, key])?,
+                None => execute("DELETE FROM operation WHERE device = ?1 AND command_key = ?2", params![id, key])?,
             };
         }
         for change in &self.tasks {
@@ -174,6 +171,51 @@ impl EncodedChange {
             write_event(connection, event)?;
         }
         Ok(())
+    }
+}
+
+impl EncodedChange {
+    /// Rewrites the head's row, if there is one, and returns its number. Columns that hardly ever change are written only when
+    /// they do, to spare their indexes.
+    fn update_head(&self, connection: &Connection) -> Result<Option<i64>, StoreError> {
+        let doing = failed("writing a session");
+        let found: Option<(i64, i64, String)> = connection
+            .prepare_cached(
+                "UPDATE device SET last_inform = ?2, head = ?3 WHERE id = ?1 RETURNING no, registered, serial_number",
+            )
+            .and_then(|mut statement| {
+                let parameters = params![self.head.id, self.head.last_inform, self.encoded_head];
+                statement.query_row(parameters, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+            })
+            .map_err(doing)?;
+        let Some((no, registered, serial_number)) = found else { return Ok(None) };
+        if registered != self.head.registered || serial_number != self.head.identity.serial_number {
+            connection
+                .execute(
+                    "UPDATE device SET registered = ?2, serial_number = ?3 WHERE no = ?1",
+                    params![no, self.head.registered, self.head.identity.serial_number],
+                )
+                .map_err(doing)?;
+        }
+        Ok(Some(no))
+    }
+
+    fn insert_head(&self, connection: &Connection) -> Result<i64, StoreError> {
+        let head = &self.head;
+        connection
+            .prepare_cached(
+                "INSERT INTO device (id, last_inform, registered, serial_number, head) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )
+            .and_then(|mut statement| {
+                statement.insert(params![
+                    head.id,
+                    head.last_inform,
+                    head.registered,
+                    head.identity.serial_number,
+                    self.encoded_head
+                ])
+            })
+            .map_err(failed("writing a session"))
     }
 }
 
@@ -202,11 +244,6 @@ fn write_event(connection: &Connection, event: &str) -> Result<(), StoreError> {
         .prepare_cached("INSERT INTO outbox (event) VALUES (?1)")
         .and_then(|mut statement| statement.execute([event]))
         .map_err(&doing)?;
-    let cursor = connection.last_insert_rowid();
-    // Pruning now and then costs less than with each event.
-    if cursor % 1_000 == 0 {
-        connection.execute("DELETE FROM outbox WHERE cursor <= ?1", [cursor - OUTBOX_LENGTH]).map_err(&doing)?;
-    }
     Ok(())
 }
 

@@ -1,16 +1,25 @@
 //! The [`Store`] trait on the embedded database.
 
+use std::time::Duration;
+
 use acs_core::change::{DeviceSnapshot, SessionChange};
 use acs_core::device::StoredDevice;
+use acs_core::fault::FaultRecord;
 use acs_core::query::Query;
 use acs_core::task::{Task, TaskState};
 use acs_core::value::Value;
 use async_trait::async_trait;
+use rusqlite::Connection;
 use serde_json::Value as Json;
+use tokio::sync::watch;
 
 use super::devices::{self, EncodedChange};
-use super::{EmbeddedStore, documents, failed, lists, tasks};
-use crate::{Collection, Find, Listing, Records, Statistics, Store, StoreError, StoredEvent};
+use super::readers::Lane;
+use super::{EmbeddedStore, documents, failed, files, index, lists, scan, tasks};
+use crate::{
+    Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, Listing, Records, Statistics, Store, StoreError,
+    StoredEvent,
+};
 
 #[async_trait]
 impl Store for EmbeddedStore {
@@ -24,14 +33,39 @@ impl Store for EmbeddedStore {
         self.write(move |connection| encoded.write(connection)).await
     }
 
+    async fn commit_session_under(&self, lease: &Lease, change: SessionChange) -> Result<(), StoreError> {
+        if lease.device != change.head.id {
+            let reason = format!("the lease is on device {}", lease.device);
+            return Err(StoreError::Invalid { what: format!("a session of device {}", change.head.id), reason });
+        }
+        let committing = self.leases.begin_commit(lease)?;
+        let encoded = EncodedChange::encode(change)?;
+        // The lease is handed back with the answer, after the commit, so that it cannot pass to another session before.
+        self.write(move |connection| encoded.write(connection).map(|()| committing)).await.map(|_| ())
+    }
+
+    async fn acquire_lease(&self, device_id: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
+        self.leases.acquire(device_id, owner, ttl)
+    }
+
+    async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
+        self.leases.renew(lease, ttl)
+    }
+
+    async fn release_lease(&self, lease: &Lease) -> Result<bool, StoreError> {
+        self.leases.release(lease)
+    }
+
+    async fn lease_owner(&self, device_id: &str) -> Result<Option<String>, StoreError> {
+        self.leases.owner(device_id)
+    }
+
     async fn find_devices(&self, find: Find) -> Result<Records<StoredDevice>, StoreError> {
-        Ok(lists::find_devices(self.readers.clone(), find))
+        Ok(scan::find_devices(self.readers.clone(), find))
     }
 
     async fn count_devices(&self, filter: Query) -> Result<u64, StoreError> {
-        let readers = self.readers.clone();
-        let counted = tokio::task::spawn_blocking(move || lists::count_devices(&readers, &filter)).await;
-        counted.unwrap_or(Err(StoreError::Closed))
+        scan::count_devices(&self.readers, filter).await
     }
 
     async fn get_device(&self, device_id: &str) -> Result<Option<StoredDevice>, StoreError> {
@@ -45,11 +79,37 @@ impl Store for EmbeddedStore {
     }
 
     async fn set_tag(&self, device_id: &str, tag: &str, value: Option<Value>) -> Result<(), StoreError> {
-        let (id, tag) = (device_id.to_owned(), tag.to_owned());
-        let value = value.map(|value| devices::to_text(&value)).transpose()?;
+        self.set_tags(device_id, vec![(tag.to_owned(), value)]).await
+    }
+
+    async fn set_tags(&self, device_id: &str, tags: Vec<(String, Option<Value>)>) -> Result<(), StoreError> {
+        let id = device_id.to_owned();
+        let encode = |value: Option<Value>| value.map(|value| devices::to_text(&value)).transpose();
+        let tags = tags.into_iter().map(|(tag, value)| Ok((tag, encode(value)?))).collect::<Result<Vec<_>, _>>()?;
         self.write(move |connection| {
             let no = devices::device_number(connection, &id)?.ok_or(StoreError::NoSuchDevice(id))?;
-            devices::write_tag(connection, no, &tag, value.as_deref())
+            tags.iter().try_for_each(|(tag, value)| devices::write_tag(connection, no, tag, value.as_deref()))
+        })
+        .await
+    }
+
+    async fn set_indexed_parameters(&self, names: &[String]) -> Result<(), StoreError> {
+        let fields = names.iter().map(|name| index::field_of_name(name)).collect::<Result<Vec<_>, _>>()?;
+        if !self.write(move |connection| index::choose_fields(connection, &fields)).await? {
+            return Ok(());
+        }
+        // Sessions keep the new entries up to date from here on; this adds those of devices that are silent.
+        let mut behind = 0;
+        while let Some(last) = self.write(move |connection| index::build_step(connection, behind)).await? {
+            behind = last;
+        }
+        Ok(())
+    }
+
+    async fn indexed_parameters(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let fields = index::indexed_fields(connection, true)?;
+            Ok(fields.iter().map(|field| index::name_of_field(&field.name).to_owned()).collect())
         })
         .await
     }
@@ -59,9 +119,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn count(&self, listing: Listing, filter: Query) -> Result<u64, StoreError> {
-        let readers = self.readers.clone();
-        let counted = tokio::task::spawn_blocking(move || lists::count_documents(&readers, listing, &filter)).await;
-        counted.unwrap_or(Err(StoreError::Closed))
+        lists::count_documents(&self.readers, listing, filter).await
     }
 
     async fn get(&self, collection: Collection, id: &str) -> Result<Option<Json>, StoreError> {
@@ -71,27 +129,26 @@ impl Store for EmbeddedStore {
 
     async fn put(&self, collection: Collection, id: &str, document: Json) -> Result<(), StoreError> {
         let id = id.to_owned();
-        let revision = self.write(move |connection| documents::put(connection, collection, &id, document)).await?;
-        self.set_revision(revision);
-        Ok(())
+        self.write(move |connection| documents::put(connection, collection, &id, document)).await
     }
 
     async fn delete(&self, collection: Collection, id: &str) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        let revision = self.write(move |connection| documents::delete(connection, collection, &id)).await?;
-        if let Some(revision) = revision {
-            self.set_revision(revision);
-        }
-        Ok(revision.is_some())
+        self.write(move |connection| documents::delete(connection, collection, &id)).await
     }
 
     async fn configuration_revision(&self) -> Result<i64, StoreError> {
         // This process is the only writer, so its own count is the truth.
-        Ok(self.revision.load(std::sync::atomic::Ordering::Acquire))
+        Ok(*self.configuration.borrow())
+    }
+
+    fn watch_configuration(&self) -> watch::Receiver<i64> {
+        self.configuration.subscribe()
     }
 
     async fn insert_task(&self, task: Task) -> Result<(), StoreError> {
-        self.write(move |connection| tasks::insert_task(connection, &task)).await
+        let retention = i64::try_from(self.options.task_retention.as_millis()).unwrap_or(i64::MAX);
+        self.write(move |connection| tasks::insert_task(connection, &task, retention)).await
     }
 
     async fn get_task(&self, id: &str) -> Result<Option<Task>, StoreError> {
@@ -107,6 +164,11 @@ impl Store for EmbeddedStore {
     async fn cancel_task(&self, id: &str, at: i64) -> Result<bool, StoreError> {
         let id = id.to_owned();
         self.write(move |connection| tasks::cancel_task(connection, &id, at)).await
+    }
+
+    async fn get_fault(&self, device_id: &str, channel: &str) -> Result<Option<FaultRecord>, StoreError> {
+        let (device, channel) = (device_id.to_owned(), channel.to_owned());
+        self.read(move |connection| tasks::read_fault(connection, &device, &channel)).await
     }
 
     async fn delete_fault(&self, device_id: &str, channel: &str, at: i64) -> Result<bool, StoreError> {
@@ -140,11 +202,43 @@ impl Store for EmbeddedStore {
         .await
     }
 
-    async fn health(&self) -> Result<(), StoreError> {
-        self.read(|connection| {
-            connection.query_row("SELECT 1", [], |_| Ok(())).map_err(failed("checking the database"))
+    fn watch_events(&self) -> watch::Receiver<i64> {
+        self.events.subscribe()
+    }
+
+    async fn prune_events(&self, up_to: i64) -> Result<u64, StoreError> {
+        self.write(move |connection| {
+            let rows = connection.execute("DELETE FROM outbox WHERE cursor <= ?1", [up_to]);
+            rows.map(|rows| rows as u64).map_err(failed("pruning events"))
         })
         .await
+    }
+
+    async fn create_file(&self, metadata: FileMetadata) -> Result<Box<dyn FileWriter>, StoreError> {
+        files::create_file(self.writer()?.clone(), metadata).await
+    }
+
+    async fn get_file(&self, name: &str) -> Result<Option<FileInfo>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |connection| files::get_file(connection, &name)).await
+    }
+
+    async fn read_file(&self, file: &FileInfo, offset: u64, length: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let file = file.clone();
+        let read = move |connection: &Connection| files::read_file(connection, &file, offset, length);
+        self.readers.run(Lane::Lists, read).await
+    }
+
+    async fn delete_file(&self, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.write(move |connection| files::delete_file(connection, &name)).await
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        if self.writer.is_some() {
+            self.write(|connection| documents::count(connection, documents::CHECKS)).await?;
+        }
+        self.read(|connection| documents::read_count(connection, documents::CHECKS)).await.map(|_| ())
     }
 
     async fn statistics(&self) -> Result<Statistics, StoreError> {

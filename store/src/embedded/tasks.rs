@@ -1,12 +1,13 @@
 //! Tasks and faults.
 
 use acs_core::change::OutboxEvent;
+use acs_core::fault::FaultRecord;
 use acs_core::task::{Task, TaskState};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 
 use super::devices::{add_event, device_number, from_text, records_of, to_text};
-use super::{TASK_RETENTION, failed};
+use super::failed;
 use crate::StoreError;
 
 pub fn open_tasks_of(connection: &Connection, device: &str) -> Result<Vec<Task>, StoreError> {
@@ -25,18 +26,20 @@ pub fn read_task(connection: &Connection, id: &str) -> Result<Option<Task>, Stor
 fn write_task(connection: &Connection, task: &Task) -> Result<(), StoreError> {
     let open = task.state.is_open();
     let ended_at = if open { 0 } else { task.state_at };
+    let record = to_text(task)?;
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO task (id, device, timestamp, open, ended_at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )
         .and_then(|mut statement| {
-            statement.execute(params![task.id, task.device, task.timestamp, open, ended_at, to_text(task).ok()])
+            statement.execute(params![task.id, task.device, task.timestamp, open, ended_at, record])
         })
         .map(|_| ())
         .map_err(failed("writing a task"))
 }
 
-pub fn insert_task(connection: &Connection, task: &Task) -> Result<(), StoreError> {
+/// Queues a task, and removes tasks that ended more than `retention` milliseconds before.
+pub fn insert_task(connection: &Connection, task: &Task, retention: i64) -> Result<(), StoreError> {
     if device_number(connection, &task.device)?.is_none() {
         return Err(StoreError::NoSuchDevice(task.device.clone()));
     }
@@ -47,7 +50,7 @@ pub fn insert_task(connection: &Connection, task: &Task) -> Result<(), StoreErro
             }
         }
     }
-    let old = task.state_at - TASK_RETENTION;
+    let old = task.state_at.saturating_sub(retention);
     connection
         .execute("DELETE FROM task WHERE open = 0 AND ended_at < ?1", [old])
         .map_err(failed("pruning ended tasks"))?;
@@ -109,6 +112,14 @@ fn remove_fault(connection: &Connection, device: &str, channel: &str) -> Result<
         .and_then(|mut statement| statement.execute([device, channel]))
         .map_err(failed("deleting a fault"))?;
     Ok(rows > 0)
+}
+
+pub fn read_fault(connection: &Connection, device: &str, channel: &str) -> Result<Option<FaultRecord>, StoreError> {
+    let text: Option<String> = connection
+        .prepare_cached("SELECT record FROM fault WHERE device = ?1 AND channel = ?2")
+        .and_then(|mut statement| statement.query_row([device, channel], |row| row.get(0)).optional())
+        .map_err(failed("reading a fault"))?;
+    text.map(|text| from_text(&format!("{device}:{channel}"), &text)).transpose()
 }
 
 pub fn delete_fault(connection: &Connection, device: &str, channel: &str, at: i64) -> Result<bool, StoreError> {

@@ -1,0 +1,412 @@
+//! One HTTP request of a device to one answer: which session it belongs to, and who has to do something about it.
+//!
+//! A session is found by its cookie or, since some devices return none, by its connection. An Inform always begins a new one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use acs_core::rpc::{CpeRequest, Inform};
+use acs_core::script::{ExtensionCall, ScriptFault};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use serde_json::Value as Json;
+use store::Store;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use crate::answer::Answer;
+use crate::body::{self, Body, BodyFailure};
+use crate::connection::Connection;
+use crate::cookies::{self, Token};
+use crate::encoding::{ContentCoding, decode_body};
+use crate::limits::EndpointLimits;
+use crate::log::{self, Subject};
+use crate::opening::Opening;
+use crate::pool::Pool;
+use crate::ports::{Clock, ConfigurationSource, ExtensionCaller, SessionObserver};
+use crate::sessions::{LiveSession, SessionTable};
+use crate::soap::write::write_fault;
+use crate::soap::{Envelope, FaultCode, Message, glance, parse};
+use crate::statistics::{CwmpStatistics, count};
+use crate::visit::{Refusal, Turn, Visit, compressed, inform_of};
+
+/// First messages up to this length are read where they arrive; longer and compressed ones on the pool.
+const SMALL_BODY: usize = 32 * 1024;
+
+/// What an endpoint is made of.
+pub struct EndpointParts {
+    /// Where devices are kept.
+    pub store: Arc<dyn Store>,
+    /// How they are configured.
+    pub configuration: Arc<dyn ConfigurationSource>,
+    /// Runs extensions.
+    pub extensions: Arc<dyn ExtensionCaller>,
+    /// Is told of sessions.
+    pub observer: Option<Arc<dyn SessionObserver>>,
+    /// Gives sessions their time.
+    pub clock: Clock,
+    /// Does the work of sessions.
+    pub pool: Pool,
+    /// The bounds.
+    pub limits: EndpointLimits,
+}
+
+/// The HTTP endpoint that devices visit. It may serve several listeners; a session can go from one to another.
+pub struct Endpoint {
+    pub(crate) parts: EndpointParts,
+    pub(crate) table: SessionTable,
+    pub(crate) statistics: Arc<CwmpStatistics>,
+    connections: Arc<Semaphore>,
+    body_memory: Arc<Semaphore>,
+    listeners: AtomicUsize,
+    /// Names this endpoint's sessions as owners of leases: a random part, then a number per session.
+    owner: String,
+    sessions_begun: AtomicU64,
+    pub(crate) is_closing: AtomicBool,
+    is_swept: AtomicBool,
+}
+
+impl Endpoint {
+    /// Makes an endpoint. It does nothing before it is served (see [`crate::serve`]).
+    pub fn new(parts: EndpointParts) -> Arc<Endpoint> {
+        let permits = parts.limits.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Endpoint {
+            table: SessionTable::new(),
+            statistics: Arc::default(),
+            connections: Arc::new(Semaphore::new(permits)),
+            body_memory: body::memory(&parts.limits),
+            listeners: AtomicUsize::new(0),
+            owner: Token::random().map_or_else(|_| std::process::id().to_string(), |token| token.to_string()),
+            sessions_begun: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
+            is_swept: AtomicBool::new(false),
+            parts,
+        })
+    }
+
+    /// The counters.
+    pub fn statistics(&self) -> &Arc<CwmpStatistics> {
+        &self.statistics
+    }
+
+    /// The bounds.
+    pub fn limits(&self) -> &EndpointLimits {
+        &self.parts.limits
+    }
+
+    /// Whether a device is in session here and now.
+    pub fn is_in_session(&self, device_id: &str) -> bool {
+        self.table.has_device(device_id)
+    }
+
+    /// A new session's name as the owner of a lease. It tells nothing of its cookie.
+    pub(crate) fn next_owner(&self) -> String {
+        format!("{}-{}", self.owner, self.sessions_begun.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn connection_permits(&self) -> &Arc<Semaphore> {
+        &self.connections
+    }
+
+    pub(crate) fn listener_opened(self: &Arc<Endpoint>) {
+        self.listeners.fetch_add(1, Ordering::SeqCst);
+        self.is_closing.store(false, Ordering::SeqCst);
+        if !self.is_swept.swap(true, Ordering::SeqCst) {
+            tokio::spawn(Endpoint::sweep(Arc::downgrade(self)));
+        }
+    }
+
+    pub(crate) async fn listener_closed(self: &Arc<Endpoint>) {
+        if self.listeners.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.is_closing.store(true, Ordering::SeqCst);
+            self.end_all().await;
+        }
+    }
+
+    /// Answers a request.
+    pub(crate) async fn answer(
+        self: &Arc<Endpoint>,
+        connection: &Arc<Connection>,
+        request: Request<Incoming>,
+    ) -> Answer {
+        count(&self.statistics.requests);
+        if request.method() != Method::POST {
+            let allow = HeaderValue::from_static("POST");
+            return Answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "405 Method Not Allowed")
+                .with(header::ALLOW, allow);
+        }
+        let found = self.find(connection, &request);
+        let body = match Body::receive(request, self.limits(), &self.body_memory).await {
+            Ok(body) => body,
+            Err(failure) => return self.no_body(connection, found, failure).await,
+        };
+        match found {
+            Some(found) => self.proceed(connection, found, body).await,
+            None => self.first(connection, body).await,
+        }
+    }
+
+    /// The session that a request belongs to. A cookie that is unknown is as none.
+    fn find(&self, connection: &Connection, request: &Request<Incoming>) -> Option<Found> {
+        for header in request.headers().get_all(header::COOKIE) {
+            for token in cookies::tokens(header.as_bytes()) {
+                if let Some(live) = self.table.by_token(token) {
+                    return Some(Found { live, by_cookie: true });
+                }
+            }
+        }
+        let live = connection.session().filter(|_| self.limits().connection_sessions)?;
+        // Only one that is still live.
+        let live = self.table.by_token(live.token)?;
+        Some(Found { live, by_cookie: false })
+    }
+
+    async fn no_body(
+        self: &Arc<Endpoint>,
+        connection: &Connection,
+        found: Option<Found>,
+        failure: BodyFailure,
+    ) -> Answer {
+        debug!(target: "cwmp", remote = &*connection.remote, "no body: {failure:?}");
+        match failure {
+            BodyFailure::NoRoom => count(&self.statistics.refused),
+            _ => count(&self.statistics.unreadable),
+        }
+        // The device would send the same again.
+        if let (BodyFailure::TooLarge { limit }, Some(Found { live, .. })) = (failure, found) {
+            let refusal =
+                Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, reason: format!("the body exceeds {limit} bytes") };
+            self.terminate(&live, refusal).await;
+            connection.unbind();
+        }
+        failure.answer(self.limits())
+    }
+
+    /// Answers a message that belongs to no session.
+    async fn first(self: &Arc<Endpoint>, connection: &Arc<Connection>, body: Body) -> Answer {
+        let is_small = body.bytes.len() <= SMALL_BODY && body.content_encoding().is_none();
+        let limits = self.limits().body;
+        let (remote, statistics) = (connection.remote.clone(), self.statistics.clone());
+        let read_body = body.clone();
+        let read = move || FirstMessage::read(&read_body, &limits, &remote, &statistics);
+        let message = if is_small { Ok(read()) } else { self.parts.pool.run(read).await };
+        match message {
+            Ok(FirstMessage::Inform(inform, coding)) => self.begin(connection, Opening { inform, body, coding }).await,
+            Ok(FirstMessage::Other(answer)) => answer,
+            Err(_) => internal_error(),
+        }
+    }
+
+    /// Answers a message of a session.
+    async fn proceed(self: &Arc<Endpoint>, connection: &Arc<Connection>, found: Found, body: Body) -> Answer {
+        let live = found.live;
+        let mut place = live.visit.lock().await;
+        let Some(visit) = place.take() else {
+            // It ended while this request waited for its turn.
+            drop(place);
+            return self.first(connection, body).await;
+        };
+        connection.bind(&live);
+        live.set_busy();
+        let limits = self.limits().body;
+        let read_body = body.clone();
+        let mut turn = self.turn(visit, move |visit| visit.take(&read_body, &limits)).await;
+        let deadline = Instant::now() + self.limits().extension_time;
+        loop {
+            match turn {
+                Some((visit, Turn::Say(bytes, coding))) => {
+                    let Some(visit) = self.keep_lease(&live, visit).await else {
+                        connection.unbind();
+                        return Answer::refusal(StatusCode::BAD_REQUEST, "Invalid session");
+                    };
+                    *place = Some(visit);
+                    self.table.start_waiting(&live);
+                    return Answer::envelope(bytes, coding).with_cookie(live.cookie.get());
+                }
+                Some((visit, Turn::Call(calls))) => {
+                    let results = tokio::select! {
+                        results = self.call_extensions(calls, deadline) => results,
+                        () = live.superseded.cancelled() => {
+                            *place = Some(visit);
+                            connection.unbind();
+                            return Answer::refusal(StatusCode::BAD_REQUEST, "Invalid session");
+                        }
+                    };
+                    turn = self.turn(visit, move |visit| visit.take_results(results)).await;
+                }
+                Some((visit, Turn::Inform(inform))) => {
+                    let coding = visit.coding;
+                    *place = Some(visit);
+                    self.table.start_waiting(&live);
+                    drop(place);
+                    let is_same_device = inform.1.device_id.device_id() == *live.device_id;
+                    if found.by_cookie && !is_same_device {
+                        let refusal = Refusal::bad_request("another device began with its cookie");
+                        self.terminate(&live, refusal).await;
+                    }
+                    return self.begin(connection, Opening { inform, body, coding }).await;
+                }
+                Some((visit, Turn::Over(change, verdict))) => {
+                    let written = self.close(&live, visit, *change, verdict.is_ok()).await;
+                    connection.unbind();
+                    return match (verdict, written) {
+                        (Err(Refusal { status, reason }), _) => Answer::refusal(status, reason),
+                        (Ok(()), true) => Answer::empty().with_cookie(live.cookie.get()),
+                        (Ok(()), false) => body::unavailable(self.limits()),
+                    };
+                }
+                None => {
+                    self.lost(&live).await;
+                    connection.unbind();
+                    return internal_error();
+                }
+            }
+        }
+    }
+
+    /// Does a turn's work on the pool. `None`: it panicked, and the session with it is lost.
+    pub(crate) async fn turn(
+        &self,
+        mut visit: Box<Visit>,
+        work: impl FnOnce(&mut Visit) -> Turn + Send + 'static,
+    ) -> Option<(Box<Visit>, Turn)> {
+        let work = move || {
+            let turn = work(&mut visit);
+            (visit, turn)
+        };
+        self.parts.pool.run(work).await.ok()
+    }
+
+    /// Makes calls at the same time. Those that are not done at the deadline have timed out.
+    async fn call_extensions(
+        &self,
+        calls: Vec<ExtensionCall>,
+        deadline: Instant,
+    ) -> Vec<(ExtensionCall, Result<Json, ScriptFault>)> {
+        let mut running = JoinSet::new();
+        for (index, call) in calls.iter().cloned().enumerate() {
+            let extensions = self.parts.extensions.clone();
+            running.spawn(async move { (index, extensions.call(call).await) });
+        }
+        let mut results: Vec<Option<Result<Json, ScriptFault>>> = vec![None; calls.len()];
+        // A call that panics leaves its place empty, too.
+        while let Ok(Some(done)) = tokio::time::timeout_at(deadline, running.join_next()).await {
+            if let Ok((index, result)) = done {
+                results[index] = Some(result);
+            }
+        }
+        let timed_out = !running.is_empty();
+        let missing = || {
+            let (code, message) = match timed_out {
+                true => ("timeout", "Extension timed out"),
+                false => ("ext", "The extension failed unexpectedly"),
+            };
+            Err(ScriptFault { code: code.to_owned(), message: message.to_owned(), detail: None })
+        };
+        let results = results.into_iter().map(|result| result.unwrap_or_else(missing));
+        calls.into_iter().zip(results).collect()
+    }
+
+    /// Renews a session's lease when it is time. `None`: another process has it now, and nothing may be written.
+    async fn keep_lease(&self, live: &Arc<LiveSession>, mut visit: Box<Visit>) -> Option<Box<Visit>> {
+        const OFTEN_ENOUGH: Duration = Duration::from_secs(10);
+        if visit.lease_renewed.elapsed() < OFTEN_ENOUGH {
+            return Some(visit);
+        }
+        let Some(lease) = live.lease.get() else { return Some(visit) };
+        match self.parts.store.renew_lease(lease, lease_time(live.timeout())).await {
+            Ok(true) => visit.lease_renewed = Instant::now(),
+            Ok(false) => {
+                warn!(target: "cwmp", device = &*live.device_id, "the session's lease has passed to another");
+                self.lost(live).await;
+                return None;
+            }
+            // The lease outlasts a short failure of the store; a long one shows at the commit.
+            Err(error) => warn!(target: "cwmp", device = &*live.device_id, "the lease is not renewed: {error}"),
+        }
+        Some(visit)
+    }
+}
+
+/// A lease outlasts its session's timeout, so that a slow commit is still covered.
+pub(crate) fn lease_time(timeout: Duration) -> Duration {
+    timeout + Duration::from_secs(20)
+}
+
+fn internal_error() -> Answer {
+    Answer::refusal(StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error")
+}
+
+/// A request's session.
+struct Found {
+    live: Arc<LiveSession>,
+    by_cookie: bool,
+}
+
+/// A message outside of any session.
+enum FirstMessage {
+    Inform(Box<(Envelope, Inform)>, Option<ContentCoding>),
+    /// Anything else has its answer at once.
+    Other(Answer),
+}
+
+impl FirstMessage {
+    fn read(
+        body: &Body,
+        limits: &crate::encoding::BodyLimits,
+        remote: &str,
+        statistics: &CwmpStatistics,
+    ) -> FirstMessage {
+        let refuse = |refusal: Refusal| FirstMessage::Other(Answer::refusal(refusal.status, refusal.reason));
+        let decoded = match decode_body(&body.bytes, body.content_type(), body.content_encoding(), limits) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                count(&statistics.unreadable);
+                warn!(target: "cwmp", remote, "{error}");
+                return refuse(error.into());
+            }
+        };
+        let text = &*decoded.text;
+        if text.trim_ascii().is_empty() {
+            // Some devices begin each connection so. There is nothing to say to a device that is not known yet.
+            return FirstMessage::Other(Answer::empty());
+        }
+        let subject = Subject { device: "", remote };
+        log::body(subject, "received", text, false);
+        let envelope = match parse(text) {
+            Ok(envelope) => envelope,
+            Err(error) => {
+                count(&statistics.unreadable);
+                warn!(target: "cwmp", remote, "{error}");
+                let glance = glance(text);
+                if !error.is_invalid_arguments() || glance.is_answer() {
+                    return refuse(Refusal::bad_request(error.to_string()));
+                }
+                let (code, message) = (FaultCode::InvalidArguments, error.to_string());
+                return fault(decoded.coding, |out| {
+                    write_fault(out, glance.namespace, &glance.id, code, &message);
+                });
+            }
+        };
+        log::repairs(subject, envelope.body.name(), &envelope.repairs);
+        if !matches!(envelope.body, Message::Request(CpeRequest::Inform(_))) {
+            warn!(target: "cwmp", remote, message = envelope.body.name(), "Invalid session");
+            return refuse(Refusal::bad_request("Invalid session"));
+        }
+        match inform_of(envelope) {
+            Some(inform) => FirstMessage::Inform(inform, decoded.coding),
+            None => refuse(Refusal::bad_request("Invalid session")),
+        }
+    }
+}
+
+fn fault(coding: Option<ContentCoding>, write: impl FnOnce(&mut String)) -> FirstMessage {
+    let mut out = String::new();
+    write(&mut out);
+    let (bytes, coding) = compressed(out, coding);
+    FirstMessage::Other(Answer::envelope(bytes, coding))
+}

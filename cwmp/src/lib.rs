@@ -1,0 +1,41 @@
+//! CWMP, the protocol of TR-069: SOAP and the HTTP endpoint that devices visit.
+//!
+//! ```text
+//!  server      sockets, connections, how long each may take
+//!    └ endpoint    one HTTP request to one answer: which session, which state
+//!        ├ opening     an Inform becomes a session
+//!        ├ visit       a session's next turn, on a thread of the pool
+//!        └ closing     what a session changed is written, then the device hears that it is over
+//! ```
+//!
+//! What lives here: bytes, HTTP, XML, cookies, timeouts, and who is in a session now. What does not: what a session does
+//! (`acs_core::session`), what is stored and how, scripts, configuration, extensions; [`ports`] says what is needed of them.
+
+mod answer;
+mod body;
+mod closing;
+mod connection;
+pub mod cookies;
+pub mod encoding;
+mod endpoint;
+pub mod limits;
+mod log;
+pub mod masking;
+mod opening;
+pub mod pool;
+pub mod ports;
+mod server;
+mod sessions;
+pub mod soap;
+pub mod statistics;
+mod visit;
+
+pub use endpoint::{Endpoint, EndpointParts};
+pub use limits::EndpointLimits;
+pub use pool::Pool;
+pub use ports::{
+    Clock, ConfigurationSource, ExtensionCaller, PinnedConfiguration, SessionEnd, SessionObserver, SessionOptions,
+    system_clock,
+};
+pub use server::{serve, serve_connection};
+pub use statistics::CwmpStatistics;

@@ -1,0 +1,278 @@
+//! An Inform becomes a session: the device's old one is ended, what is stored is read, and the device hears InformResponse.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use acs_core::change::DeviceSnapshot;
+use acs_core::expression::{Context, Scalar};
+use acs_core::rpc::Inform;
+use acs_core::session::Session;
+use hyper::header::HeaderValue;
+use store::Lease;
+use tracing::{error, warn};
+
+use crate::answer::Answer;
+use crate::body::{Body, unavailable};
+use crate::connection::Connection;
+use crate::cookies::{self, Token};
+use crate::encoding::{ContentCoding, decode_body};
+use crate::endpoint::{Endpoint, lease_time};
+use crate::log::{self, Subject};
+use crate::ports::SessionOptions;
+use crate::sessions::{LiveSession, SessionTable};
+use crate::soap::write::{
+    write_fault, write_inform_response, write_inform_response_with_version, write_must_understand_fault,
+};
+use crate::soap::{Envelope, FaultCode, highest_common_version};
+use crate::statistics::count;
+use crate::visit::{Refusal, Visit, compressed};
+
+/// The lease that is asked for before the session's own timeout is known.
+const FIRST_LEASE: Duration = Duration::from_secs(30);
+
+/// An Inform as it came.
+pub(crate) struct Opening {
+    pub(crate) inform: Box<(Envelope, Inform)>,
+    /// For the log of devices that are debugged.
+    pub(crate) body: Body,
+    pub(crate) coding: Option<ContentCoding>,
+}
+
+/// A session that has begun, with what the device hears of it.
+struct Opened {
+    visit: Box<Visit>,
+    answer: Answer,
+    cookies_path: Option<String>,
+    timeout: Duration,
+}
+
+impl Endpoint {
+    /// Begins a session.
+    pub(crate) async fn begin(self: &Arc<Endpoint>, connection: &Arc<Connection>, opening: Opening) -> Answer {
+        count(&self.statistics.cpe_requests);
+        let (envelope, inform) = &*opening.inform;
+        let version = match version_or_fault(envelope) {
+            Ok(version) => version,
+            Err(fault) => {
+                let (bytes, coding) = compressed(fault, opening.coding);
+                return Answer::envelope(bytes, coding);
+            }
+        };
+        if !self.has_room() {
+            count(&self.statistics.refused);
+            return unavailable(self.limits());
+        }
+        let token = match Token::random() {
+            Ok(token) => token,
+            Err(error) => {
+                error!(target: "cwmp", "no random numbers: {error}");
+                return unavailable(self.limits());
+            }
+        };
+        let device_id: Arc<str> = inform.device_id.device_id().into();
+        let live = LiveSession::new(token, device_id);
+        // Held until the session has begun, so that whoever supersedes it waits.
+        let mut place = live.visit.lock().await;
+        let previous = self.table.insert(&live);
+        let entry = Entry { table: &self.table, live: &live, stays: false };
+        if let Some(previous) = previous {
+            let refusal = Refusal::bad_request("the device has begun another session");
+            self.terminate(&previous, refusal).await;
+        }
+        let Some(lease) = self.acquire_lease(&live.device_id).await else {
+            return unavailable(self.limits());
+        };
+        let opened = match self.parts.store.open_device(&live.device_id).await {
+            Ok(snapshot) => self.open(connection, &live, opening, snapshot, version).await,
+            Err(error) => {
+                error!(target: "cwmp", device = &*live.device_id, "the device cannot be read: {error}");
+                None
+            }
+        };
+        let Some(opened) = opened else {
+            self.release_lease(&lease).await;
+            return unavailable(self.limits());
+        };
+        if opened.timeout > FIRST_LEASE
+            && let Err(error) = self.parts.store.renew_lease(&lease, lease_time(opened.timeout)).await
+        {
+            warn!(target: "cwmp", device = &*live.device_id, "the lease is not prolonged: {error}");
+        }
+        let cookie = cookies::set_cookie(token, opened.cookies_path.as_deref());
+        match HeaderValue::try_from(cookie) {
+            Ok(cookie) => live.set_terms(cookie, lease, opened.timeout),
+            Err(_) => return unavailable(self.limits()),
+        }
+        *place = Some(opened.visit);
+        entry.stay();
+        count(&self.statistics.sessions_started);
+        count(&self.statistics.live_sessions);
+        if let Some(observer) = &self.parts.observer {
+            observer.session_started(&live.device_id);
+        }
+        connection.bind(&live);
+        self.table.start_waiting(&live);
+        self.table.watch(&live);
+        opened.answer.with_cookie(live.cookie.get())
+    }
+
+    fn has_room(&self) -> bool {
+        let limits = self.limits();
+        !self.is_closing.load(Ordering::SeqCst)
+            && self.statistics.live_sessions.load(Ordering::Relaxed) < limits.max_sessions as u64
+            && self.parts.pool.waiting() <= limits.max_waiting
+    }
+
+    /// The right to a session with the device. `None`: it is not to be had; that is logged already.
+    async fn acquire_lease(&self, device: &str) -> Option<Lease> {
+        match self.parts.store.acquire_lease(device, &self.next_owner(), lease_time(FIRST_LEASE)).await {
+            Ok(Some(lease)) => Some(lease),
+            Ok(None) => {
+                warn!(target: "cwmp", device, "the device is in session elsewhere");
+                count(&self.statistics.refused);
+                None
+            }
+            Err(error) => {
+                error!(target: "cwmp", device, "no lease: {error}");
+                None
+            }
+        }
+    }
+
+    /// The part of the work that is the pool's. `None`: it failed.
+    async fn open(
+        &self,
+        connection: &Connection,
+        live: &LiveSession,
+        opening: Opening,
+        snapshot: DeviceSnapshot,
+        version: Option<&'static str>,
+    ) -> Option<Opened> {
+        let configuration = self.parts.configuration.current();
+        let timestamp = (self.parts.clock)();
+        let (remote, statistics) = (connection.remote.clone(), self.statistics.clone());
+        let device_id = live.device_id.clone();
+        let (longest, limits) = (self.limits().max_session_timeout, self.limits().body);
+        let work = move || {
+            let Opening { inform, body, coding } = opening;
+            let (envelope, inform) = *inform;
+            let subject = Subject { device: &device_id, remote: &remote };
+            log::informed(subject, &inform, snapshot.device.is_none());
+            let context =
+                InformContext { id: &device_id, inform: &inform, snapshot: &snapshot, timestamp, remote: &remote };
+            let options = configuration.session_options(&context);
+            let SessionOptions { mut settings, session_timeout, write, cookies_path, debug } = options;
+            if debug && let Ok(body) = decode_body(&body.bytes, body.content_type(), body.content_encoding(), &limits) {
+                log::body(subject, "received", &body.text, true);
+            }
+            settings.remote_address = remote.to_string();
+            let session = Session::open(snapshot, &inform, timestamp, settings);
+            let (text, id) = (&mut String::with_capacity(640), envelope.id.as_deref().unwrap_or_default());
+            match version {
+                Some(version) => write_inform_response_with_version(text, envelope.namespace, id, version),
+                None => write_inform_response(text, envelope.namespace, id),
+            }
+            log::body(subject, "sent", text, debug);
+            let mut visit = Visit::new(session, configuration, envelope.namespace, remote.clone(), statistics);
+            (visit.write, visit.debug) = (write, debug);
+            log::session_lines(&remote, &mut visit.session);
+            let (bytes, coding) = compressed(std::mem::take(text), coding);
+            // A device that can wait long may be waited for as long.
+            let asked = envelope.session_timeout.map_or(Duration::ZERO, |seconds| Duration::from_secs(seconds.into()));
+            Opened {
+                visit: Box::new(visit),
+                answer: Answer::envelope(bytes, coding),
+                cookies_path,
+                timeout: session_timeout.max(asked.min(longest)),
+            }
+        };
+        self.parts.pool.run(work).await.ok()
+    }
+}
+
+/// The CWMP version to name in the answer, or the fault that refuses the Inform before any state is made.
+fn version_or_fault(envelope: &Envelope) -> Result<Option<&'static str>, String> {
+    let id = envelope.id.as_deref().unwrap_or_default();
+    let mut out = String::new();
+    if let Some(header) = &envelope.not_understood {
+        write_must_understand_fault(&mut out, envelope.namespace, id, header);
+        return Err(out);
+    }
+    let Some(supported) = &envelope.supported_cwmp_versions else { return Ok(None) };
+    match highest_common_version(supported) {
+        Some(version) => Ok(Some(version)),
+        None => {
+            let code = FaultCode::VersionIncompatible;
+            write_fault(&mut out, envelope.namespace, id, code, code.text());
+            Err(out)
+        }
+    }
+}
+
+/// A session's place in the table, given up again unless it has begun.
+struct Entry<'a> {
+    table: &'a SessionTable,
+    live: &'a Arc<LiveSession>,
+    stays: bool,
+}
+
+impl Entry<'_> {
+    fn stay(mut self) {
+        self.stays = true;
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if !self.stays {
+            self.table.remove(self.live);
+        }
+    }
+}
+
+/// What a session's options are evaluated against: what is stored, and what this Inform says.
+struct InformContext<'a> {
+    id: &'a str,
+    inform: &'a Inform,
+    snapshot: &'a DeviceSnapshot,
+    timestamp: i64,
+    remote: &'a str,
+}
+
+impl Context for InformContext<'_> {
+    fn parameter(&self, path: &str) -> Scalar {
+        let device_id = &self.inform.device_id;
+        let identity = match path {
+            "DeviceID.ID" => Some(self.id),
+            "DeviceID.Manufacturer" => Some(&*device_id.manufacturer),
+            "DeviceID.OUI" => Some(&*device_id.oui),
+            "DeviceID.ProductClass" => Some(&*device_id.product_class),
+            "DeviceID.SerialNumber" => Some(&*device_id.serial_number),
+            _ => None,
+        };
+        if let Some(text) = identity {
+            return Scalar::from(text);
+        }
+        if let Some((_, value)) = self.inform.parameter_list.iter().find(|(name, _)| name == path) {
+            return Scalar::from(&value.0);
+        }
+        let Some(device) = &self.snapshot.device else { return Scalar::Null };
+        if let Some(tag) = path.strip_prefix("Tags.") {
+            return device.tags.get(tag).map_or(Scalar::Null, Scalar::from);
+        }
+        if let Some(informed) = device.head.informed.iter().find(|informed| informed.path == path) {
+            return Scalar::from(&informed.value.0);
+        }
+        let node = device.tree.find(path).map(|id| device.tree.node(id));
+        node.and_then(|node| node.typed_value()).map_or(Scalar::Null, |value| Scalar::from(&value.0))
+    }
+
+    fn now(&self) -> i64 {
+        self.timestamp
+    }
+
+    fn remote_address(&self) -> Option<&str> {
+        Some(self.remote)
+    }
+}

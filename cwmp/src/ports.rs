@@ -1,0 +1,110 @@
+//! What the endpoint needs of others beside the store: how devices are configured, who runs extensions, who wants to know of
+//! sessions. The binary puts them together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use acs_core::expression::Context;
+use acs_core::script::{ExtensionCall, ScriptFault};
+use acs_core::session::configuration::Configuration;
+use acs_core::session::settings::{ConfigValues, Settings};
+use async_trait::async_trait;
+use serde_json::Value as Json;
+
+use crate::soap::WriteOptions;
+
+/// Where configuration snapshots come from.
+pub trait ConfigurationSource: Send + Sync {
+    /// The newest snapshot. A session keeps the one that it began with.
+    fn current(&self) -> Arc<dyn PinnedConfiguration>;
+}
+
+/// A snapshot of the configuration.
+pub trait PinnedConfiguration: Configuration {
+    /// The options of a device's session. The context knows the stored device and what its Inform says.
+    fn session_options(&self, context: &dyn Context) -> SessionOptions;
+}
+
+/// How a device's session is held, evaluated when it begins (`docs/configuration.md`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionOptions {
+    /// What the engine follows.
+    pub settings: Settings,
+    /// `cwmp.sessionTimeout`: how long the device may be silent, unless it says itself.
+    pub session_timeout: Duration,
+    /// `cwmp.booleanLiteral`, `cwmp.datetimeMilliseconds`.
+    pub write: WriteOptions,
+    /// `cwmp.cookiesPath`
+    pub cookies_path: Option<String>,
+    /// `cwmp.debug`: log the messages, with secrets masked.
+    pub debug: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> SessionOptions {
+        SessionOptions {
+            settings: Settings::default(),
+            session_timeout: Duration::from_secs(30),
+            write: WriteOptions::default(),
+            cookies_path: None,
+            debug: false,
+        }
+    }
+}
+
+impl SessionOptions {
+    /// Evaluates the `cwmp.…` keys of the config collection for a device. Times are configured in seconds.
+    pub fn evaluate(values: &ConfigValues, context: &dyn Context) -> SessionOptions {
+        let default = SessionOptions::default();
+        let seconds = default.session_timeout.as_secs() as i64;
+        let seconds = values.number("cwmp.sessionTimeout", context, seconds, 1);
+        let boolean = |key, default| values.boolean(key, context, default);
+        let path = values.text("cwmp.cookiesPath", context, "");
+        SessionOptions {
+            settings: Settings::evaluate(values, context),
+            session_timeout: Duration::from_secs(seconds.unsigned_abs()),
+            write: WriteOptions {
+                boolean_literal: boolean("cwmp.booleanLiteral", default.write.boolean_literal),
+                datetime_milliseconds: boolean("cwmp.datetimeMilliseconds", default.write.datetime_milliseconds),
+            },
+            cookies_path: Some(path).filter(|path| !path.is_empty()),
+            debug: boolean("cwmp.debug", default.debug),
+        }
+    }
+}
+
+/// Runs the extensions that scripts call.
+#[async_trait]
+pub trait ExtensionCaller: Send + Sync {
+    /// Makes one call. Calls of a session run at the same time.
+    ///
+    /// # Errors
+    /// What the script, or its channel, is told.
+    async fn call(&self, call: ExtensionCall) -> Result<Json, ScriptFault>;
+}
+
+/// Wants to know who is in session. Called on the endpoint's way, so it must be quick.
+pub trait SessionObserver: Send + Sync {
+    /// A device's Inform was taken in.
+    fn session_started(&self, device_id: &str);
+
+    /// A device's session is over, and what it changed is written (or lost, when it says so).
+    fn session_ended(&self, device_id: &str, end: SessionEnd);
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionEnd {
+    /// It came to its end, and its changes are written.
+    pub completed: bool,
+    /// Channels or tasks faulted in it.
+    pub had_faults: bool,
+}
+
+/// The time in milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The system's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(|| chrono::Utc::now().timestamp_millis())
+}

@@ -1,0 +1,362 @@
+//! A session's next turn: from the bytes of a device's message to what is to be done about it. Runs on the pool's threads, from
+//! decompression to the answer's compression, so that a message costs one hop.
+//!
+//! Not here: waiting for anything. Extensions and the store are the caller's to ask.
+
+use std::sync::Arc;
+
+use acs_core::change::SessionChange;
+use acs_core::rpc::{CpeFault, CpeRequest, CpeResponse, Inform};
+use acs_core::script::{ExtensionCall, ScriptFault};
+use acs_core::session::{Input, Output, Session};
+use hyper::StatusCode;
+use serde_json::Value as Json;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::body::Body;
+use crate::encoding::{BodyError, BodyLimits, ContentCoding, decode_body, encode_body};
+use crate::log::{self, Subject};
+use crate::ports::PinnedConfiguration;
+use crate::soap::write::{
+    write_fault, write_get_rpc_methods_response, write_must_understand_fault, write_request,
+    write_transfer_complete_response,
+};
+use crate::soap::{
+    CwmpNamespace, Envelope, FaultCode, Message, ParseOptions, SoapError, WriteOptions, glance, parse, parse_with,
+};
+use crate::statistics::{CwmpStatistics, count};
+
+/// How many calls a device may make in a session; more is an endless loop.
+const MAX_CALLS: u32 = 1_000;
+/// How often a request is sent again after the device called something instead of answering it.
+const MAX_REPEATS: u32 = 3;
+
+/// A session with what its turns need.
+pub(crate) struct Visit {
+    pub(crate) session: Session,
+    pub(crate) configuration: Arc<dyn PinnedConfiguration>,
+    pub(crate) namespace: CwmpNamespace,
+    pub(crate) write: WriteOptions,
+    pub(crate) debug: bool,
+    pub(crate) remote: Arc<str>,
+    pub(crate) statistics: Arc<CwmpStatistics>,
+    /// The compression of the message that is being answered.
+    pub(crate) coding: Option<ContentCoding>,
+    /// When its lease was renewed last.
+    pub(crate) lease_renewed: Instant,
+    /// Calls of the device so far.
+    calls: u32,
+    /// The device called something while a request was outstanding, so that request is to be sent again.
+    interrupted: bool,
+    /// How often the outstanding request was sent again.
+    repeats: u32,
+}
+
+/// What is to be done after a turn.
+pub(crate) enum Turn {
+    /// Answer with this envelope.
+    Say(Vec<u8>, Option<ContentCoding>),
+    /// Make these calls, then go on with their results.
+    Call(Vec<ExtensionCall>),
+    /// The device begins anew. This session is as it was.
+    Inform(Box<(Envelope, Inform)>),
+    /// The session is over: write this, then answer 204, or the refusal.
+    Over(Box<SessionChange>, Result<(), Refusal>),
+}
+
+/// Why a session was broken off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: String,
+}
+
+impl Refusal {
+    pub(crate) fn bad_request(reason: impl Into<String>) -> Refusal {
+        Refusal { status: StatusCode::BAD_REQUEST, reason: reason.into() }
+    }
+
+    fn bad_state() -> Refusal {
+        Refusal::bad_request("Bad session state")
+    }
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Refusal {
+        let status = match &error {
+            BodyError::UnsupportedCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            BodyError::TooLarge { .. } | BodyError::TooCompressed { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::Damaged { .. } | BodyError::UnknownCharset(_) => StatusCode::BAD_REQUEST,
+        };
+        Refusal { status, reason: error.to_string() }
+    }
+}
+
+impl Visit {
+    pub(crate) fn new(
+        session: Session,
+        configuration: Arc<dyn PinnedConfiguration>,
+        namespace: CwmpNamespace,
+        remote: Arc<str>,
+        statistics: Arc<CwmpStatistics>,
+    ) -> Visit {
+        Visit {
+            session,
+            configuration,
+            namespace,
+            write: WriteOptions::default(),
+            debug: false,
+            remote,
+            statistics,
+            coding: None,
+            lease_renewed: Instant::now(),
+            calls: 0,
+            interrupted: false,
+            repeats: 0,
+        }
+    }
+
+    /// Takes in a message.
+    pub(crate) fn take(&mut self, body: &Body, limits: &BodyLimits) -> Turn {
+        let decoded = match decode_body(&body.bytes, body.content_type(), body.content_encoding(), limits) {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                count(&self.statistics.unreadable);
+                return self.abort(error.into());
+            }
+        };
+        self.coding = decoded.coding;
+        let text = &*decoded.text;
+        log::body(self.subject(), "received", text, self.debug);
+        if text.trim_ascii().is_empty() {
+            return self.nothing_more();
+        }
+        match self.parse(text) {
+            Ok(envelope) => self.take_envelope(envelope),
+            Err(error) => self.unreadable(text, &error),
+        }
+    }
+
+    /// Goes on with the results of extension calls.
+    pub(crate) fn take_results(&mut self, results: Vec<(ExtensionCall, Result<Json, ScriptFault>)>) -> Turn {
+        self.step(Input::Extensions(results))
+    }
+
+    /// Ends the session before its time; the device hears the refusal.
+    pub(crate) fn abort(&mut self, refusal: Refusal) -> Turn {
+        let Subject { device, remote } = self.subject();
+        warn!(target: "cwmp", device, remote, status = refusal.status.as_u16(), "the session is broken off: {}", refusal.reason);
+        let input = Input::Gone { reason: refusal.reason.clone() };
+        // It can only be finished now, or have been before.
+        self.session.step(input, &*self.configuration);
+        self.over(Err(refusal))
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject { device: self.session.device_id(), remote: &self.remote }
+    }
+
+    /// A prefix that a device forgets to declare must not cost the answer to a request.
+    fn parse(&self, text: &str) -> Result<Envelope, SoapError> {
+        match parse(text) {
+            Err(SoapError::UndeclaredPrefix { .. }) if self.session.outstanding().is_some() => {
+                parse_with(text, &ParseOptions { allow_undeclared_prefixes: true })
+            }
+            other => other,
+        }
+    }
+
+    fn unreadable(&mut self, text: &str, error: &SoapError) -> Turn {
+        count(&self.statistics.unreadable);
+        if !error.is_invalid_arguments() {
+            return self.abort(Refusal::bad_request(error.to_string()));
+        }
+        let glance = glance(text);
+        if glance.is_answer() {
+            // A fault cannot be the answer to an answer.
+            return self.unanswered(error.to_string());
+        }
+        let Subject { device, remote } = self.subject();
+        warn!(target: "cwmp", device, remote, request = glance.name, "refused: {error}");
+        let namespace = self.namespace;
+        self.call(|out| {
+            write_fault(out, namespace, &glance.id, FaultCode::InvalidArguments, &error.to_string());
+        })
+    }
+
+    fn take_envelope(&mut self, envelope: Envelope) -> Turn {
+        log::repairs(self.subject(), envelope.body.name(), &envelope.repairs);
+        match envelope.body {
+            Message::Request(CpeRequest::Inform(_)) => match inform_of(envelope) {
+                Some(inform) => Turn::Inform(inform),
+                None => self.abort(Refusal::bad_state()),
+            },
+            Message::Request(request) => self.take_request(request, envelope.id, envelope.not_understood),
+            Message::Response(response) => self.take_response(response, envelope.id.as_deref()),
+            Message::Fault(fault) => self.take_fault(fault, envelope.id.as_deref()),
+            Message::UnknownResponse { name } => self.unanswered(format!("{name} came instead of an answer")),
+        }
+    }
+
+    fn take_request(&mut self, request: CpeRequest, id: Option<String>, not_understood: Option<String>) -> Turn {
+        count(&self.statistics.cpe_requests);
+        let id = id.unwrap_or_default();
+        let Subject { device, remote } = self.subject();
+        info!(target: "cwmp", device, remote, id, request = request.name(), "CPE request");
+        let namespace = self.namespace;
+        if let Some(header) = not_understood {
+            return self.call(|out| write_must_understand_fault(out, namespace, &id, &header));
+        }
+        match request {
+            CpeRequest::TransferComplete(message) => {
+                match self.session.step(Input::TransferComplete(message), &*self.configuration) {
+                    Output::Acknowledged => {}
+                    _ => return self.abort(Refusal::bad_state()),
+                }
+                self.flush_log();
+                self.call(|out| write_transfer_complete_response(out, namespace, &id))
+            }
+            CpeRequest::GetRPCMethods => self.call(|out| write_get_rpc_methods_response(out, namespace, &id)),
+            CpeRequest::Unsupported { method } => {
+                let code = FaultCode::MethodNotSupported;
+                let message = format!("{}: {method}", code.text());
+                self.call(|out| write_fault(out, namespace, &id, code, &message))
+            }
+            // Told apart before.
+            CpeRequest::Inform(_) => self.abort(Refusal::bad_state()),
+        }
+    }
+
+    /// Answers a call of the device.
+    fn call(&mut self, write: impl FnOnce(&mut String)) -> Turn {
+        self.calls += 1;
+        if self.calls > MAX_CALLS {
+            return self.abort(Refusal::bad_request(format!("more than {MAX_CALLS} calls in one session")));
+        }
+        self.interrupted = self.session.outstanding().is_some();
+        self.say(write)
+    }
+
+    fn take_response(&mut self, response: CpeResponse, id: Option<&str>) -> Turn {
+        if !self.expects_answer(response.name(), id) {
+            return self.abort(Refusal::bad_state());
+        }
+        let answers = self.session.outstanding().is_some_and(|(_, request)| response.answers(request));
+        if !answers {
+            count(&self.statistics.unanswered);
+        }
+        self.step(Input::Response(response))
+    }
+
+    fn take_fault(&mut self, fault: CpeFault, id: Option<&str>) -> Turn {
+        if !self.expects_answer("Fault", id) {
+            return self.abort(Refusal::bad_state());
+        }
+        count(&self.statistics.cpe_faults);
+        let Subject { device, remote } = self.subject();
+        let request = self.session.outstanding().map_or("", |(_, request)| request.name());
+        warn!(target: "cwmp", device, remote, request, code = fault.code, "CPE fault: {}", fault.message);
+        self.step(Input::Fault(fault))
+    }
+
+    /// Whether a request is outstanding. One at a time is, so an answer belongs to it whatever its ID says.
+    fn expects_answer(&self, name: &str, id: Option<&str>) -> bool {
+        let Some((expected, request)) = self.session.outstanding() else { return false };
+        if id != Some(expected) {
+            let Subject { device, remote } = self.subject();
+            info!(
+                target: "cwmp", device, remote, expected, found = id.unwrap_or_default(), request = request.name(),
+                "{name} has the wrong cwmp:ID; taken all the same"
+            );
+        }
+        true
+    }
+
+    /// The empty POST.
+    fn nothing_more(&mut self) -> Turn {
+        if self.session.is_informed_only() {
+            return self.step(Input::Ready);
+        }
+        if !self.interrupted || self.repeats >= MAX_REPEATS {
+            return self.unanswered("an empty POST came instead of an answer".to_owned());
+        }
+        self.interrupted = false;
+        self.repeats += 1;
+        match self.session.outstanding() {
+            Some((id, request)) => {
+                let mut out = String::new();
+                write_request(&mut out, self.namespace, id, request, &self.write);
+                self.send(out)
+            }
+            None => self.abort(Refusal::bad_state()),
+        }
+    }
+
+    fn unanswered(&mut self, reason: String) -> Turn {
+        let Some((_, request)) = self.session.outstanding() else {
+            return self.abort(Refusal::bad_state());
+        };
+        count(&self.statistics.unanswered);
+        let Subject { device, remote } = self.subject();
+        warn!(target: "cwmp", device, remote, request = request.name(), "unanswered: {reason}");
+        self.step(Input::Unanswered { reason })
+    }
+
+    fn step(&mut self, input: Input) -> Turn {
+        let output = self.session.step(input, &*self.configuration);
+        self.flush_log();
+        match output {
+            Output::Request { id, request } => {
+                (self.interrupted, self.repeats) = (false, 0);
+                count(&self.statistics.acs_requests);
+                let Subject { device, remote } = self.subject();
+                info!(target: "cwmp", device, remote, id, request = request.name(), "ACS request");
+                let mut out = String::with_capacity(1_024);
+                write_request(&mut out, self.namespace, &id, &request, &self.write);
+                self.send(out)
+            }
+            Output::Extensions(calls) => Turn::Call(calls),
+            Output::Finished => self.over(Ok(())),
+            Output::Acknowledged | Output::Refused { .. } => self.abort(Refusal::bad_state()),
+        }
+    }
+
+    fn over(&mut self, verdict: Result<(), Refusal>) -> Turn {
+        self.flush_log();
+        Turn::Over(Box::new(self.session.change()), verdict)
+    }
+
+    fn say(&mut self, write: impl FnOnce(&mut String)) -> Turn {
+        let mut out = String::with_capacity(1_024);
+        write(&mut out);
+        self.send(out)
+    }
+
+    fn send(&mut self, envelope: String) -> Turn {
+        log::body(self.subject(), "sent", &envelope, self.debug);
+        let (bytes, coding) = compressed(envelope, self.coding);
+        Turn::Say(bytes, coding)
+    }
+
+    fn flush_log(&mut self) {
+        log::session_lines(&self.remote, &mut self.session);
+    }
+}
+
+/// An envelope in its request's compression. Uncompressed is always right, so a failure is no matter.
+pub(crate) fn compressed(envelope: String, coding: Option<ContentCoding>) -> (Vec<u8>, Option<ContentCoding>) {
+    match coding.map(|coding| (encode_body(&envelope, coding), coding)) {
+        Some((Ok(bytes), coding)) => (bytes, Some(coding)),
+        _ => (envelope.into_bytes(), None),
+    }
+}
+
+/// The Inform in an envelope, and the envelope without it.
+pub(crate) fn inform_of(mut envelope: Envelope) -> Option<Box<(Envelope, Inform)>> {
+    let taken = Message::UnknownResponse { name: String::new() };
+    match std::mem::replace(&mut envelope.body, taken) {
+        Message::Request(CpeRequest::Inform(inform)) => Some(Box::new((envelope, inform))),
+        _ => None,
+    }
+}

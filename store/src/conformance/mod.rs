@@ -1,0 +1,122 @@
+//! The suite that every store must pass, one function per topic, over any [`Store`].
+//!
+//! Each function panics with what differs. Give each a store of its own that is empty.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a suite reports by panicking")]
+
+pub mod devices;
+pub mod documents;
+pub mod events;
+pub mod files;
+pub mod generated;
+pub mod leases;
+pub mod queries;
+pub mod tasks;
+
+use std::sync::Arc;
+
+use acs_core::change::SessionChange;
+use acs_core::device::DeviceHead;
+use acs_core::fault::{Fault, FaultRecord, ProvisionCall};
+use acs_core::rpc::DeviceIdStruct;
+use acs_core::task::Task;
+use acs_core::tree::DeviceTree;
+use acs_core::value::{TypedValue, Value, XsdType};
+use serde_json::json;
+
+/// One test per case, each with a store of its own. The argument is an async function without parameters that gives an empty store,
+/// and whatever must live as long.
+///
+/// ```ignore
+/// store::conformance!(async || (open_a_store().await, temporary_directory));
+/// ```
+#[macro_export]
+macro_rules! conformance {
+    ($make:expr) => {
+        $crate::conformance!(@cases $make;
+            devices: devices_are_stored_as_a_whole, a_deleted_device_is_not_written, tags_are_changed_one_by_one,
+                a_first_contact_that_came_twice_is_one_device, tags_are_changed_together_or_not_at_all;
+            queries: devices_are_found, indexes_are_chosen_by_name, a_report_tells_which_index_would_help;
+            generated: devices_answer_as_in_memory, faults_answer_as_in_memory;
+            documents: documents_are_kept, collections_are_known_by_any_spelling, changes_of_the_configuration_are_told;
+            tasks: tasks_live_and_end, faults_are_kept_per_channel, an_ended_task_does_not_come_back,
+                a_replaced_task_takes_its_fault_along, a_deleted_fault_takes_its_task_along, waiting_tasks_are_in_order;
+            events: events_are_in_order, a_failed_change_tells_nothing, pruned_events_do_not_come_back;
+            leases: one_owner_at_a_time, a_lease_that_has_passed_on_writes_nothing, expired_leases_pass_on;
+            files: files_are_kept_in_chunks, a_file_is_replaced_at_the_end, an_unfinished_file_leaves_nothing;
+        );
+    };
+    (@cases $make:expr; $($topic:ident: $($case:ident),+;)+) => {
+        $(mod $topic {
+            #[allow(unused_imports)]
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                let (store, _kept) = ($make)().await;
+                $crate::conformance::$topic::$case(&store).await;
+            })+
+        })+
+    };
+}
+
+/// A session's change for a device with a serial number and some values.
+pub fn change(serial: &str, at: i64, values: &[(&str, TypedValue)]) -> SessionChange {
+    let identity = DeviceIdStruct {
+        manufacturer: "ExampleCorp".into(),
+        oui: "0A1B2C".into(),
+        product_class: "Box".into(),
+        serial_number: serial.into(),
+    };
+    let mut tree = DeviceTree::new();
+    for (path, value) in values {
+        let id = tree.ensure(path);
+        tree.set_read_value(id, value.clone(), at);
+    }
+    let head = DeviceHead { id: identity.device_id(), identity, registered: at, last_inform: at, ..Default::default() };
+    SessionChange {
+        head,
+        is_new: true,
+        tree: Some(Arc::new(tree)),
+        tags: Vec::new(),
+        faults: Vec::new(),
+        operations: Vec::new(),
+        tasks: Vec::new(),
+        events: Vec::new(),
+    }
+}
+
+/// A number of type `xsd:unsignedInt`.
+pub fn number(value: i64) -> TypedValue {
+    TypedValue(Value::Int(value), XsdType::UnsignedInt)
+}
+
+/// A fault of a channel.
+pub fn fault(device: &str, channel: &str, code: &str) -> FaultRecord {
+    FaultRecord {
+        device: device.into(),
+        channel: channel.into(),
+        fault: Fault::new(code, "what was wrong"),
+        timestamp: 1_000,
+        retries: 1,
+        expiry: None,
+        provisions: vec![ProvisionCall { name: "p".into(), arguments: vec![json!(1)], weight: 3 }],
+        retry_at: Some(61_000),
+        fingerprint: 7,
+    }
+}
+
+/// A task that restarts a device.
+pub fn task(id: &str, device: &str, key: Option<&str>) -> Task {
+    let mut document = json!({"name": "reboot"});
+    if let Some(key) = key {
+        document["uniqueKey"] = key.into();
+    }
+    Task::from_document(&document, device, id.into(), 1_000).unwrap()
+}
+
+/// A later session of a device that writes only its head.
+pub fn quiet(serial: &str, at: i64) -> SessionChange {
+    let mut change = change(serial, at, &[]);
+    change.is_new = false;
+    change.tree = None;
+    change
+}

@@ -1,0 +1,126 @@
+//! Tasks and faults.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a suite reports by panicking")]
+
+use acs_core::change::TaskChange;
+use acs_core::query::{Query, nbi};
+use acs_core::task::{Task, TaskState};
+use serde_json::json;
+
+use super::{change, fault, quiet, task};
+use crate::{Find, Listing, Store, StoreError};
+
+/// From the queue to the end, with replacement, retry and cancellation.
+pub async fn tasks_live_and_end(store: &impl Store) {
+    let id = change("1", 0, &[]).head.id;
+    assert!(matches!(store.insert_task(task("a", &id, None)).await, Err(StoreError::NoSuchDevice(_))));
+    store.commit_session(change("1", 1_000, &[])).await.unwrap();
+    store.insert_task(task("a", &id, Some("k"))).await.unwrap();
+    store.insert_task(task("b", &id, Some("k"))).await.unwrap();
+    store.insert_task(task("c", &id, None)).await.unwrap();
+    assert_eq!(store.get_task("a").await.unwrap().unwrap().state, TaskState::Cancelled);
+    let open: Vec<_> = store.open_device(&id).await.unwrap().tasks.into_iter().map(|task| task.id).collect();
+    assert_eq!(open, ["b", "c"]);
+    let mut session = change("1", 2_000, &[]);
+    session.is_new = false;
+    session.tasks.push(TaskChange { id: "b".into(), state: TaskState::Done, reason: String::new(), at: 2_000 });
+    session.faults.push(("task_c".into(), Some(fault(&id, "task_c", "cwmp.9002"))));
+    session.tasks.push(TaskChange { id: "c".into(), state: TaskState::Faulted, reason: "refused".into(), at: 2_000 });
+    store.commit_session(session).await.unwrap();
+    assert_eq!(store.get_task("b").await.unwrap().unwrap().state, TaskState::Done);
+    let listed = store.find(Listing::Tasks, Find::default()).await.unwrap().collect().await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!((&listed[0]["_id"], &listed[0]["state"]), (&json!("c"), &json!("faulted")));
+    assert!(store.retry_task("c", 3_000).await.unwrap());
+    assert_eq!(store.get_task("c").await.unwrap().unwrap().state, TaskState::Queued);
+    assert_eq!(store.count(Listing::Faults, Query::True).await.unwrap(), 0);
+    assert!(store.cancel_task("c", 3_000).await.unwrap());
+    assert!(!store.cancel_task("c", 3_000).await.unwrap());
+    assert!(!store.retry_task("unknown", 3_000).await.unwrap());
+    assert_eq!(store.count(Listing::Tasks, Query::True).await.unwrap(), 0);
+}
+
+/// Each channel of a device has its own fault.
+pub async fn faults_are_kept_per_channel(store: &impl Store) {
+    let mut first = change("1", 1_000, &[]);
+    let id = first.head.id.clone();
+    for channel in ["default", "wifi"] {
+        first.faults.push((channel.into(), Some(fault(&id, channel, "script.Error"))));
+    }
+    store.commit_session(first).await.unwrap();
+    let filter = nbi::parse("faults", &json!({"channel": "wifi"})).unwrap();
+    let found = store.find(Listing::Faults, Find { filter, ..Find::default() }).await.unwrap().collect().await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0]["_id"], format!("{id}:wifi"));
+    assert_eq!(found[0]["provisions"], "[[\"p\",1]]");
+    assert!(store.delete_fault(&id, "wifi", 2_000).await.unwrap());
+    assert!(!store.delete_fault(&id, "wifi", 2_000).await.unwrap());
+    assert_eq!(store.open_device(&id).await.unwrap().faults.len(), 1);
+}
+
+/// A state that comes too late changes nothing.
+pub async fn an_ended_task_does_not_come_back(store: &impl Store) {
+    store.commit_session(change("1", 1_000, &[])).await.unwrap();
+    let id = change("1", 0, &[]).head.id;
+    store.insert_task(task("a", &id, None)).await.unwrap();
+    assert!(store.set_task_state("a", TaskState::InSession, "", 1_500).await.unwrap());
+    assert!(store.cancel_task("a", 2_000).await.unwrap());
+    assert!(!store.set_task_state("a", TaskState::Queued, "", 3_000).await.unwrap());
+    let mut session = quiet("1", 3_000);
+    session.tasks.push(TaskChange { id: "a".into(), state: TaskState::Faulted, reason: String::new(), at: 3_000 });
+    store.commit_session(session).await.unwrap();
+    let task = store.get_task("a").await.unwrap().unwrap();
+    assert_eq!((task.state, task.state_at), (TaskState::Cancelled, 2_000));
+    assert!(!store.set_task_state("unknown", TaskState::Done, "", 1).await.unwrap());
+}
+
+/// Only tasks of the same device and key are replaced.
+pub async fn a_replaced_task_takes_its_fault_along(store: &impl Store) {
+    let mut first = change("1", 1_000, &[]);
+    let id = first.head.id.clone();
+    first.faults.push(("task_a".into(), Some(fault(&id, "task_a", "cwmp.9002"))));
+    store.commit_session(first).await.unwrap();
+    store.commit_session(change("2", 1_000, &[])).await.unwrap();
+    let other = change("2", 0, &[]).head.id;
+    store.insert_task(task("a", &id, Some("k"))).await.unwrap();
+    store.insert_task(task("b", &other, Some("k"))).await.unwrap();
+    store.insert_task(task("c", &id, Some("l"))).await.unwrap();
+    store.insert_task(task("d", &id, Some("k"))).await.unwrap();
+    let replaced = store.get_task("a").await.unwrap().unwrap();
+    assert_eq!(replaced.state, TaskState::Cancelled);
+    assert!(replaced.reason.to_lowercase().contains("replaced by task d"), "{}", replaced.reason);
+    assert!(store.get_fault(&id, "task_a").await.unwrap().is_none());
+    for open in ["b", "c", "d"] {
+        assert!(store.get_task(open).await.unwrap().unwrap().state.is_open(), "{open}");
+    }
+}
+
+/// Deleting a task's fault gives the task up.
+pub async fn a_deleted_fault_takes_its_task_along(store: &impl Store) {
+    let mut first = change("1", 1_000, &[]);
+    let id = first.head.id.clone();
+    first.faults.push(("task_a".into(), Some(fault(&id, "task_a", "cwmp.9002"))));
+    store.commit_session(first).await.unwrap();
+    store.insert_task(task("a", &id, None)).await.unwrap();
+    assert_eq!(store.get_fault(&id, "task_a").await.unwrap(), Some(fault(&id, "task_a", "cwmp.9002")));
+    assert!(store.delete_fault(&id, "task_a", 2_000).await.unwrap());
+    assert_eq!(store.get_task("a").await.unwrap().unwrap().state, TaskState::Cancelled);
+    assert_eq!(store.get_fault(&id, "task_a").await.unwrap(), None);
+}
+
+/// A session takes tasks by their time, and lists have them by id.
+pub async fn waiting_tasks_are_in_order(store: &impl Store) {
+    store.commit_session(change("1", 1_000, &[])).await.unwrap();
+    let device = change("1", 0, &[]).head.id;
+    for (id, timestamp) in [("a", 3_000), ("b", 1_000), ("c", 2_000)] {
+        store.insert_task(Task { timestamp, ..task(id, &device, None) }).await.unwrap();
+    }
+    let waiting: Vec<_> = store.open_device(&device).await.unwrap().tasks.into_iter().map(|task| task.id).collect();
+    assert_eq!(waiting, ["b", "c", "a"]);
+    let filter = nbi::parse("tasks", &json!({"device": device, "timestamp": {"$gte": 2_000}})).unwrap();
+    let sort = nbi::parse_sort("tasks", &json!({"timestamp": -1})).unwrap();
+    for (sort, skip, expected) in [(vec![], 0, vec!["a", "c"]), (sort, 1, vec!["c"])] {
+        let find = Find { filter: filter.clone(), sort, skip, limit: Some(5) };
+        let listed = store.find(Listing::Tasks, find).await.unwrap().collect().await.unwrap();
+        assert_eq!(listed.iter().map(|task| &task["_id"]).collect::<Vec<_>>(), expected);
+    }
+}

@@ -1,0 +1,18 @@
+//! The interfaces for people and their systems: the NBI, with its API keys.
+//!
+//! ```text
+//!  connection   sockets, request lines, limits
+//!    └ nbi        the REST API
+//!        ├ access     API keys, scopes, throttle, guard against other sites
+//!        └ answer     statuses, reason phrases, bodies
+//! ```
+//!
+//! What does not live here: the protocol of devices (`cwmp`), storage (`store`), the engine (`acs_core`).
+
+mod access;
+mod answer;
+mod connection;
+mod nbi;
+
+pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
+pub use nbi::{DeviceWaker, Nbi, NbiOptions, SessionBoard, SessionPhase, SessionWatch, serve};

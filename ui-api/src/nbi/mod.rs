@@ -1,0 +1,377 @@
+//! The NBI: the REST API for operators and their systems (`docs/nbi.md`).
+//!
+//! ```text
+//!  connection      sockets; request lines are repaired before they are parsed
+//!    └ Nbi::answer     who asks, may they, what for
+//!        ├ lists           GET /<collection>
+//!        ├ documents       presets, provisions, virtual parameters, objects, config
+//!        ├ devices         devices, tags, faults
+//!        ├ files           what devices download
+//!        └ tasks           queueing, waking, waiting
+//! ```
+//!
+//! What lives here: paths, parameters, statuses, and the tolerance that clients in the field need. What does not: what queries and
+//! tasks mean (`acs_core`), where things are kept (`store`), who wakes devices ([`DeviceWaker`]).
+
+mod device_id;
+mod devices;
+mod documents;
+mod files;
+mod lists;
+mod routes;
+mod secrets;
+mod sessions;
+mod summary;
+mod target;
+mod task_body;
+mod tasks;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body as HttpBody;
+use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, SERVER, X_CONTENT_TYPE_OPTIONS};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response, StatusCode};
+use store::{Listing, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{ApiKeys, KeyInfo, Presented, Throttle, check_browser, check_host, fingerprint};
+use crate::answer::{Answer, Body, Refusal};
+use crate::connection;
+use lists::View;
+use routes::{Listed, Route};
+use target::Parameters;
+
+pub use sessions::{DeviceWaker, SessionBoard, SessionPhase, SessionWatch};
+
+/// This server's version.
+const VERSION_HEADER: HeaderName = HeaderName::from_static("lodestar-version");
+/// The release of the incumbent whose API this one follows, for clients that look; the build part says who really answers.
+const COMPATIBLE_HEADER: HeaderName = HeaderName::from_static("genieacs-version");
+const COMPATIBLE_VERSION: &str = concat!("1.2.16+lodestar.", env!("CARGO_PKG_VERSION"));
+/// How long a request's body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What may go wrong with a body.
+trait BodyError: std::error::Error + Send + Sync + 'static {}
+
+impl<E: std::error::Error + Send + Sync + 'static> BodyError for E {}
+
+/// How the NBI behaves.
+#[derive(Debug, Clone)]
+pub struct NbiOptions {
+    /// No credentials are asked for. Only for loopback addresses: [`serve`] refuses others.
+    pub open: bool,
+    /// Names that the server may be called by in the `Host` header. When there are any, or when it listens on a loopback
+    /// address only, other names are refused; addresses and `localhost` are always right.
+    pub allowed_hosts: Vec<String>,
+    /// How long to wait for a session to begin after a connection request, unless the request says.
+    pub online_threshold: Duration,
+    /// How long to wait for a session to end.
+    pub session_limit: Duration,
+    /// The largest request body in bytes, files apart.
+    pub body_limit: usize,
+    /// The largest file in bytes.
+    pub file_limit: u64,
+}
+
+impl Default for NbiOptions {
+    fn default() -> NbiOptions {
+        NbiOptions {
+            open: false,
+            allowed_hosts: Vec::new(),
+            online_threshold: Duration::from_secs(4),
+            session_limit: Duration::from_secs(120),
+            body_limit: 10 * 1024 * 1024,
+            file_limit: 1024 * 1024 * 1024,
+        }
+    }
+}
+
+/// The NBI of a store.
+pub struct Nbi {
+    store: Arc<dyn Store>,
+    waker: Arc<dyn DeviceWaker>,
+    sessions: Arc<dyn SessionWatch>,
+    options: NbiOptions,
+    throttle: Throttle,
+}
+
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    address: IpAddr,
+    /// Whether the `Host` header must be one of those that are known.
+    is_host_checked: bool,
+}
+
+/// What a request may do.
+enum Access {
+    /// Everything: the NBI is open.
+    Open,
+    /// What a key allows.
+    Key(KeyInfo),
+}
+
+impl Access {
+    fn reveals(&self) -> bool {
+        match self {
+            Access::Open => true,
+            Access::Key(key) => key.scopes.reveal,
+        }
+    }
+
+    fn check(&self, method: &Method, collection: &str) -> Result<(), Refusal> {
+        match self {
+            Access::Key(key) if !key.scopes.allow(method, collection) => {
+                Err(Refusal::Forbidden(format!("this API key may not use {method} on {collection}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Access::Open => "",
+            Access::Key(key) => &key.name,
+        }
+    }
+}
+
+/// Cannot wake anybody.
+struct NoWaker;
+
+#[async_trait]
+impl DeviceWaker for NoWaker {
+    async fn wake(&self, _device_id: &str) -> Result<(), String> {
+        Err("Connection requests are not available".to_owned())
+    }
+}
+
+impl Nbi {
+    /// An NBI that cannot wake devices: connection requests fail with that reason.
+    pub fn new(store: Arc<dyn Store>, options: NbiOptions) -> Nbi {
+        Nbi {
+            store,
+            waker: Arc::new(NoWaker),
+            sessions: Arc::new(SessionBoard::default()),
+            options,
+            throttle: Throttle::default(),
+        }
+    }
+
+    /// The same with a way to wake devices, and to hear of their sessions.
+    #[must_use]
+    pub fn with_sessions(self, waker: Arc<dyn DeviceWaker>, sessions: Arc<dyn SessionWatch>) -> Nbi {
+        Nbi { waker, sessions, ..self }
+    }
+
+    async fn wake(&self, device_id: &str) -> Result<(), String> {
+        self.waker.wake(device_id).await
+    }
+
+    /// Answers a request.
+    async fn answer<B>(&self, request: Request<B>, origin: Origin) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes, Error: BodyError> + Unpin,
+    {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        let mut key_name = String::new();
+        let answer = match self.handle(&parts, body, origin, &mut key_name).await {
+            Ok(answer) => answer,
+            Err(refusal) => refusal.into_answer(),
+        };
+        let mut response = answer.into_response();
+        let headers = response.headers_mut();
+        headers.insert(VERSION_HEADER, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+        headers.insert(COMPATIBLE_HEADER, HeaderValue::from_static(COMPATIBLE_VERSION));
+        headers.insert(SERVER, HeaderValue::from_static(concat!("Lodestar/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // The query may hold secrets: it is left out.
+        tracing::info!(
+            target: "nbi",
+            remote = %origin.address,
+            method = %parts.method,
+            path = parts.uri.path(),
+            status = response.status().as_u16(),
+            key = key_name,
+            milliseconds = started.elapsed().as_millis() as u64,
+            "request"
+        );
+        response
+    }
+
+    async fn handle<B>(&self, parts: &Parts, body: B, origin: Origin, key_name: &mut String) -> Result<Answer, Refusal>
+    where
+        B: HttpBody<Data = Bytes, Error: BodyError> + Unpin,
+    {
+        if origin.is_host_checked {
+            check_host(&parts.headers, &self.options.allowed_hosts)?;
+        }
+        if parts.uri.path().trim_end_matches('/') == "/health" {
+            return self.health(&parts.method).await;
+        }
+        check_browser(&parts.method, &parts.headers)?;
+        let access = self.authenticate(parts, origin.address).await?;
+        access.name().clone_into(key_name);
+        let route = Route::find(parts.uri.path()).ok_or(Refusal::NotFound)?;
+        let methods = route.methods();
+        if !methods.contains(&parts.method) {
+            let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+            return Err(Refusal::MethodNotAllowed(names.join(", ")));
+        }
+        if let Some(collection) = route.collection() {
+            access.check(&parts.method, collection)?;
+        }
+        let parameters = Parameters::parse(parts.uri.query().unwrap_or_default());
+        match parts.method {
+            Method::GET | Method::HEAD => {
+                self.read(&route, &parameters, access.reveals(), parts.method == Method::HEAD).await
+            }
+            Method::DELETE => self.delete(&route).await,
+            _ => {
+                if let Route::File(name) = &route {
+                    return files::put(&*self.store, name, &parts.headers, body, self.options.file_limit).await;
+                }
+                let body = read_body(body, self.options.body_limit).await?;
+                self.write(&route, &parts.method, &parameters, &body).await
+            }
+        }
+    }
+
+    async fn health(&self, method: &Method) -> Result<Answer, Refusal> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return Err(Refusal::MethodNotAllowed("GET, HEAD".to_owned()));
+        }
+        Ok(match self.store.health().await {
+            Ok(()) => Answer::text(StatusCode::OK, "OK"),
+            Err(error) => {
+                tracing::error!(target: "nbi", %error, "the store is not healthy");
+                Answer::text(StatusCode::SERVICE_UNAVAILABLE, "503 Service Unavailable")
+            }
+        })
+    }
+
+    async fn authenticate(&self, parts: &Parts, address: IpAddr) -> Result<Access, Refusal> {
+        if self.options.open {
+            return Ok(Access::Open);
+        }
+        let now = chrono::Utc::now().timestamp_millis();
+        let Presented(keys) = Presented::of(&parts.headers);
+        for key in &keys {
+            let mark = fingerprint(key);
+            self.throttle.admit(address, mark, now).map_err(Refusal::TooManyFailures)?;
+            match ApiKeys::find(&*self.store, key, now).await? {
+                Some(known) => {
+                    self.throttle.note_success(address, mark, now);
+                    return Ok(Access::Key(known));
+                }
+                None => self.throttle.note_failure(address, mark, now),
+            }
+        }
+        Err(Refusal::Unauthorized)
+    }
+
+    async fn read(
+        &self,
+        route: &Route,
+        parameters: &Parameters,
+        reveal: bool,
+        is_head: bool,
+    ) -> Result<Answer, Refusal> {
+        let store = &*self.store;
+        let view = |listed| View::read(listed, parameters, reveal);
+        let view_of = |listing| view(Listed::Documents(listing));
+        match route {
+            Route::Root => Ok(Answer::text(StatusCode::OK, "OK")),
+            Route::List(listed) => lists::list(store, *listed, parameters, reveal, is_head).await,
+            Route::Document(collection, name) => {
+                documents::get(store, *collection, name, &view_of(Listing::Documents(*collection))?).await
+            }
+            Route::Device(id) => devices::get(store, id, &view(Listed::Devices)?).await,
+            Route::Task(id) => tasks::get(store, id, &view_of(Listing::Tasks)?).await,
+            Route::Fault(id) => devices::get_fault(store, id, &view_of(Listing::Faults)?).await,
+            Route::Operation(id) => {
+                let view = view_of(Listing::Operations)?;
+                devices::get_listed(store, Listing::Operations, id, &view).await
+            }
+            Route::File(name) => files::get(store, name, &view_of(Listing::Files)?).await,
+            Route::Tag(..) | Route::DeviceTasks(_) | Route::Retry(_) => Err(Refusal::NotFound),
+        }
+    }
+
+    async fn delete(&self, route: &Route) -> Result<Answer, Refusal> {
+        let store = &*self.store;
+        match route {
+            Route::Document(collection, name) => documents::delete(store, *collection, name).await,
+            Route::Device(id) => devices::delete(store, id).await,
+            Route::Tag(id, tag) => devices::tag(store, id, tag, &Method::DELETE).await,
+            Route::Task(id) => tasks::delete(store, id).await,
+            Route::Fault(id) => devices::delete_fault(store, id).await,
+            Route::File(name) => files::delete(store, name).await,
+            _ => Err(Refusal::NotFound),
+        }
+    }
+
+    /// PUT and POST.
+    async fn write(
+        &self,
+        route: &Route,
+        method: &Method,
+        parameters: &Parameters,
+        body: &[u8],
+    ) -> Result<Answer, Refusal> {
+        let store = &*self.store;
+        match route {
+            Route::List(Listed::Documents(Listing::Documents(collection))) => {
+                documents::post(store, *collection, body).await
+            }
+            Route::Document(collection, name) => documents::put(store, *collection, name, body).await,
+            Route::Tag(id, tag) => devices::tag(store, id, tag, method).await,
+            Route::DeviceTasks(id) => tasks::post(self, id, parameters, body).await,
+            Route::Retry(id) => tasks::retry(store, id).await,
+            _ => Err(Refusal::NotFound),
+        }
+    }
+}
+
+async fn read_body<B>(body: B, limit: usize) -> Result<Bytes, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: BodyError> + Unpin,
+{
+    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, limit).collect()).await;
+    match collected {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(limit as u64)),
+        Ok(Err(error)) => Err(Refusal::BadRequest(format!("Error: the request's body ended early: {error}"))),
+        Err(_) => Err(Refusal::Timeout),
+    }
+}
+
+/// Serves the NBI until `shutdown`; requests that are under way then may end.
+///
+/// # Errors
+/// [`io::ErrorKind::PermissionDenied`] when the NBI is open and the listener's address is not loopback.
+pub async fn serve(listener: TcpListener, nbi: Arc<Nbi>, shutdown: CancellationToken) -> io::Result<()> {
+    let is_loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
+    if nbi.options.open && !is_loopback {
+        let message = "an NBI without credentials may listen on loopback addresses only";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    let is_host_checked = is_loopback || !nbi.options.allowed_hosts.is_empty();
+    connection::serve(listener, shutdown, move |request, peer: SocketAddr| {
+        let nbi = nbi.clone();
+        let origin = Origin { address: peer.ip().to_canonical(), is_host_checked };
+        async move { nbi.answer(request, origin).await }
+    })
+    .await
+}

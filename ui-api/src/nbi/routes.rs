@@ -1,0 +1,173 @@
+//! Which path is what, and which methods it takes.
+
+use hyper::Method;
+use store::{Collection, Listing};
+
+use super::target::{Segment, segments};
+
+/// What lists are taken of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// Devices.
+    Devices,
+    /// Anything else.
+    Documents(Listing),
+}
+
+/// What a path names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// `/`
+    Root,
+    /// `/<collection>`
+    List(Listed),
+    /// `/<collection>/<name>` of documents that operators write.
+    Document(Collection, String),
+    /// `/devices/<id>`
+    Device(Segment),
+    /// `/devices/<id>/tags/<tag>`
+    Tag(Segment, String),
+    /// `/devices/<id>/tasks`
+    DeviceTasks(Segment),
+    /// `/tasks/<id>`
+    Task(String),
+    /// `/tasks/<id>/retry`
+    Retry(String),
+    /// `/faults/<device>:<channel>`
+    Fault(Segment),
+    /// `/operations/<device>:<command key>`
+    Operation(String),
+    /// `/files/<name>`
+    File(String),
+}
+
+/// Documents that can be read, and some written, over the NBI. Users, API keys and permissions cannot.
+const OPEN_COLLECTIONS: [Collection; 5] = [
+    Collection::Presets,
+    Collection::Provisions,
+    Collection::VirtualParameters,
+    Collection::Objects,
+    Collection::Config,
+];
+
+/// A collection's name without the differences in spelling that clients have: `virtual_parameters`, `virtualParameters`,
+/// `virtualparameters`.
+pub fn plain_name(name: &str) -> String {
+    name.chars().filter(|letter| *letter != '_').flat_map(char::to_lowercase).collect()
+}
+
+impl Listed {
+    fn named(name: &str) -> Option<Listed> {
+        let name = plain_name(name);
+        let documents = OPEN_COLLECTIONS.into_iter().find(|collection| plain_name(collection.name()) == name);
+        match (name.as_str(), documents) {
+            ("devices", _) => Some(Listed::Devices),
+            ("tasks", _) => Some(Listed::Documents(Listing::Tasks)),
+            ("faults", _) => Some(Listed::Documents(Listing::Faults)),
+            ("operations", _) => Some(Listed::Documents(Listing::Operations)),
+            ("files", _) => Some(Listed::Documents(Listing::Files)),
+            (_, Some(collection)) => Some(Listed::Documents(Listing::Documents(collection))),
+            _ => None,
+        }
+    }
+
+    /// The name that queries and scopes know it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Listed::Devices => "devices",
+            Listed::Documents(Listing::Tasks) => "tasks",
+            Listed::Documents(Listing::Faults) => "faults",
+            Listed::Documents(Listing::Operations) => "operations",
+            Listed::Documents(Listing::Files) => "files",
+            Listed::Documents(Listing::Documents(collection)) => collection.name(),
+        }
+    }
+}
+
+impl Route {
+    /// What a path names; `None` when nothing.
+    pub fn find(path: &str) -> Option<Route> {
+        let segments = segments(path);
+        let Some((first, rest)) = segments.split_first() else { return Some(Route::Root) };
+        let listed = Listed::named(&first.text)?;
+        let text = |segment: &Segment| segment.text.clone();
+        match (listed, rest) {
+            (_, []) => Some(Route::List(listed)),
+            (Listed::Devices, [id]) => Some(Route::Device(id.clone())),
+            (Listed::Devices, [id, what]) if what.text == "tasks" => Some(Route::DeviceTasks(id.clone())),
+            (Listed::Devices, [id, what, tag]) if what.text == "tags" => Some(Route::Tag(id.clone(), text(tag))),
+            (Listed::Documents(Listing::Tasks), [id]) => Some(Route::Task(text(id))),
+            (Listed::Documents(Listing::Tasks), [id, what]) if what.text == "retry" => Some(Route::Retry(text(id))),
+            (Listed::Documents(Listing::Faults), [id]) => Some(Route::Fault(id.clone())),
+            (Listed::Documents(Listing::Operations), [id]) => Some(Route::Operation(text(id))),
+            (Listed::Documents(Listing::Files), [name]) => Some(Route::File(text(name))),
+            (Listed::Documents(Listing::Documents(collection)), [name]) => {
+                Some(Route::Document(collection, text(name)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The methods that it takes.
+    pub fn methods(&self) -> &'static [Method] {
+        const READ: &[Method] = &[Method::GET, Method::HEAD];
+        const READ_OR_ADD: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
+        const READ_OR_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
+        const READ_OR_WRITE: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE];
+        const ADD: &[Method] = &[Method::POST];
+        const ADD_OR_DELETE: &[Method] = &[Method::POST, Method::DELETE];
+        match self {
+            Route::List(Listed::Documents(Listing::Documents(_))) => READ_OR_ADD,
+            Route::Root | Route::List(_) | Route::Operation(_) => READ,
+            Route::Document(..) | Route::File(_) => READ_OR_WRITE,
+            Route::Device(_) | Route::Task(_) | Route::Fault(_) => READ_OR_DELETE,
+            Route::Tag(..) => ADD_OR_DELETE,
+            Route::DeviceTasks(_) | Route::Retry(_) => ADD,
+        }
+    }
+
+    /// The collection that a key's scope must allow. Queueing a task is a matter of tasks.
+    pub fn collection(&self) -> Option<&'static str> {
+        match self {
+            Route::Root => None,
+            Route::List(listed) => Some(listed.name()),
+            Route::Document(collection, _) => Some(collection.name()),
+            Route::Device(_) | Route::Tag(..) => Some("devices"),
+            Route::DeviceTasks(_) | Route::Task(_) | Route::Retry(_) => Some("tasks"),
+            Route::Fault(_) => Some("faults"),
+            Route::Operation(_) => Some("operations"),
+            Route::File(_) => Some("files"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collections_are_found_in_every_spelling() {
+        let parameters = Some(Route::List(Listed::Documents(Listing::Documents(Collection::VirtualParameters))));
+        for path in ["/virtual_parameters", "/virtualParameters/", "//virtualparameters//", "/VirtualParameters"] {
+            assert_eq!(Route::find(path), parameters, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_for_everybody_is_not_there() {
+        let paths = [
+            "/users",
+            "/permissions",
+            "/apiKeys",
+            "/api_keys",
+            "/apikeys/x",
+            "/cache",
+            "/locks",
+            "/nothing",
+            "/a/b/c/d",
+        ];
+        for path in paths {
+            assert_eq!(Route::find(path), None, "{path}");
+        }
+    }
+}

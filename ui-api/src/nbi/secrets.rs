@@ -1,0 +1,101 @@
+//! Values of secret parameters, for keys that may not see them.
+//!
+//! A parameter is secret when the last segment of its name says so. Without `reveal`, its value is shown as `***`, and queries
+//! and sort orders on it are refused: with them it could be found out digit by digit.
+
+use serde_json::Value as Json;
+
+/// Parts of names, in lower case, that make a value secret.
+const SECRET_PARTS: [&str; 6] = ["password", "passphrase", "secret", "key", "credential", "psk"];
+/// Names with such a part that are none.
+const NO_SECRETS: [&str; 2] = ["parameterkey", "commandkey"];
+const MASK: &str = "***";
+
+/// Whether a segment of a parameter's name makes its value secret.
+fn is_secret_name(segment: &str) -> bool {
+    let name = segment.to_ascii_lowercase();
+    !name.starts_with('_')
+        && !NO_SECRETS.contains(&name.as_str())
+        && SECRET_PARTS.iter().any(|part| name.contains(part))
+}
+
+/// Whether a field of a device document is a secret value.
+pub fn is_secret_field(field: &str) -> bool {
+    let parameter = field.strip_suffix("._value").unwrap_or(field);
+    parameter.rsplit('.').next().is_some_and(is_secret_name)
+}
+
+/// Whether a field of a task document may hold a secret value.
+pub fn is_secret_task_field(field: &str) -> bool {
+    field.split('.').next() == Some("parameterValues")
+}
+
+/// Masks the secret values of a device document.
+pub fn mask_device(document: &mut Json) {
+    let Json::Object(map) = document else { return };
+    for (name, inner) in map {
+        if is_secret_name(name)
+            && let Some(value) = inner.get_mut("_value")
+        {
+            *value = MASK.into();
+        }
+        mask_device(inner);
+    }
+}
+
+/// Masks the secret values that a task sets.
+pub fn mask_task(document: &mut Json) {
+    let Some(Json::Array(pairs)) = document.get_mut("parameterValues") else { return };
+    for pair in pairs {
+        let is_secret = pair.get(0).and_then(Json::as_str).is_some_and(is_secret_field);
+        if let Some(value) = pair.get_mut(1).filter(|_| is_secret) {
+            *value = MASK.into();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_tell_what_is_secret() {
+        for field in [
+            "A.ConnectionRequestPassword._value",
+            "A.1.KeyPassphrase",
+            "A.PreSharedKey.1.PreSharedKey._value",
+            "wifi_psk",
+        ] {
+            assert!(is_secret_field(field), "{field}");
+        }
+        for field in
+            ["A.ParameterKey._value", "A.Password.Owner", "_id", "_lastInform", "A.Password._timestamp", "uniqueKey.x"]
+        {
+            assert!(!is_secret_field(field), "{field}");
+        }
+    }
+
+    #[test]
+    fn secret_values_are_masked_and_nothing_else() {
+        let mut device = json!({
+            "_id": "x",
+            "A": {"_object": true, "Password": {"_value": "hush", "_type": "xsd:string"}, "Name": {"_value": "n"}},
+            "Key": {"1": {"Key": {"_value": 5}}},
+        });
+        mask_device(&mut device);
+        assert_eq!(
+            device,
+            json!({
+                "_id": "x",
+                "A": {"_object": true, "Password": {"_value": "***", "_type": "xsd:string"}, "Name": {"_value": "n"}},
+                "Key": {"1": {"Key": {"_value": "***"}}},
+            })
+        );
+        let mut task =
+            json!({"name": "setParameterValues", "parameterValues": [["A.Password", "x", "xsd:string"], ["B", 1]]});
+        mask_task(&mut task);
+        assert_eq!(task["parameterValues"], json!([["A.Password", "***", "xsd:string"], ["B", 1]]));
+    }
+}
