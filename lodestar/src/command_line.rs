@@ -39,6 +39,8 @@ pub enum Command {
     Sim(SimCommand),
     /// Measure the server on this machine: quiet sessions, sessions that read 200 values, memory.
     Bench(BenchArguments),
+    /// Show what a session would ask and tell a device. Nothing is sent or written.
+    Plan(PlanArguments),
     /// Check provision scripts without running them.
     Check(CheckArguments),
 }
@@ -158,6 +160,35 @@ pub struct BenchArguments {
     #[arg(long, value_name = "FILE")]
     pub acknowledged: Option<PathBuf>,
     /// Print the figures as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// The device's ID.
+    #[arg(long, value_name = "ID")]
+    pub device: String,
+    /// A stored provision, as if a preset selected it.
+    #[arg(long, value_name = "NAME", group = "what")]
+    pub provision: Option<String>,
+    /// A script file, as if it were a provision.
+    #[arg(long, value_name = "FILE", group = "what")]
+    pub script: Option<PathBuf>,
+    /// All presets that would match (the default).
+    #[arg(long, group = "what")]
+    pub presets: bool,
+    /// Declare a value, by itself or besides a script; may be given several times.
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub set: Vec<String>,
+    /// Events of the session that is planned; may be given several times, or separated by commas.
+    #[arg(long, default_value = "2 PERIODIC", value_delimiter = ',')]
+    pub event: Vec<String>,
+    /// The server's data directory; it may be running.
+    #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Print the plan as JSON.
     #[arg(long)]
     pub json: bool,
 }

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod first_start;
 pub mod live;
 pub mod options;
+pub mod plan;
 pub mod ports;
 pub mod serve;
 pub mod simulate;

@@ -94,7 +94,8 @@ fn report(problems: &[String]) {
     }
 }
 
-async fn read_documents(store: &dyn Store) -> Result<Documents, StoreError> {
+/// Reads everything that a snapshot is compiled from.
+pub async fn read_documents(store: &dyn Store) -> Result<Documents, StoreError> {
     let mut documents = Documents {
         presets: by_name(store, Collection::Presets).await?,
         objects: by_name(store, Collection::Objects).await?,

@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Parser;
 use lodestar::command_line::{Command, CommandLine, LogFormat, SimCommand};
 use lodestar::options::ServeOptions;
-use lodestar::{bench, check, serve, simulate};
+use lodestar::{bench, check, plan, serve, simulate};
 use sandbox::Limits;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -43,8 +43,7 @@ fn start(command_line: CommandLine) -> Result<bool> {
 async fn run(command: Command, stop: CancellationToken) -> Result<bool> {
     match command {
         Command::Serve(arguments) => {
-            let limits = Limits { memory_probe: Some(allocation_account::thread_bytes), ..Limits::default() };
-            serve::run(ServeOptions::resolve(arguments)?, limits, stop).await?;
+            serve::run(ServeOptions::resolve(arguments)?, limits(), stop).await?;
             Ok(true)
         }
         Command::Sim(SimCommand::Cpe(arguments)) => simulate::run(*arguments, stop).await,
@@ -52,8 +51,13 @@ async fn run(command: Command, stop: CancellationToken) -> Result<bool> {
             bench::run(arguments, stop).await?;
             Ok(true)
         }
+        Command::Plan(arguments) => plan::run(arguments, limits()).await,
         Command::Check(arguments) => check::run(&arguments),
     }
+}
+
+fn limits() -> Limits {
+    Limits { memory_probe: Some(allocation_account::thread_bytes), ..Limits::default() }
 }
 
 fn start_log(command_line: &CommandLine) -> Result<()> {

@@ -29,7 +29,6 @@ enum Directory {
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    pub head: String,
     pub body: String,
 }
 
@@ -82,10 +81,6 @@ impl Server {
         self.directory.path()
     }
 
-    pub fn process_id(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Ends the process without warning.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
@@ -114,7 +109,7 @@ impl Server {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {text}"));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-        Answer { status, head: head.to_owned(), body: if chunked { unchunk(body) } else { body.to_owned() } }
+        Answer { status, body: if chunked { unchunk(body) } else { body.to_owned() } }
     }
 
     /// A GET that must succeed, as JSON.

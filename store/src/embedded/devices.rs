@@ -138,7 +138,10 @@ impl EncodedChange {
             None => return Err(StoreError::NoSuchDevice(id.clone())),
         };
         if let Some(tree) = &self.encoded_tree {
-            execute("INSERT OR REPLACE INTO device_tree (no, doc) VALUES (?1, ?2)", params![no, tree])?;
+            execute(
+                "INSERT INTO device_tree (no, doc) VALUES (?1, ?2) ON CONFLICT (no) DO UPDATE SET doc = ?2",
+                params![no, tree],
+            )?;
         }
         let unknown = DeviceTree::new();
         let tree = self.tree.as_deref().or_else(|| is_inserted.then_some(&unknown));

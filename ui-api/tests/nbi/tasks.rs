@@ -1,12 +1,14 @@
 //! Tasks whose waiting matters.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use acs_core::task::TaskState;
+use async_trait::async_trait;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use ui_api::{Nbi, NbiOptions, serve};
+use ui_api::{DeviceWaker, Nbi, NbiOptions, SessionPhase, SessionWatch, serve};
 
 use crate::client;
 use crate::fixture::{Fixture, HOME_BOX, HOME_BOX_URL, OFFLINE};
@@ -65,4 +67,37 @@ async fn without_a_waker_the_reason_says_so() {
     stop.cancel();
     server.await.unwrap().unwrap();
     assert_eq!(fixture.store.open_device(HOME_BOX).await.unwrap().tasks.len(), 1);
+}
+
+/// Writes down what it is asked, and lets every session be over at once.
+#[derive(Default)]
+struct Diary(Mutex<Vec<String>>);
+
+#[async_trait]
+impl DeviceWaker for Diary {
+    async fn wake(&self, device_id: &str) -> Result<(), String> {
+        self.0.lock().unwrap().push(format!("wake {device_id}"));
+        Ok(())
+    }
+}
+
+impl SessionWatch for Diary {
+    fn follow(&self, device_id: &str) -> watch::Receiver<SessionPhase> {
+        self.0.lock().unwrap().push(format!("follow {device_id}"));
+        watch::channel(SessionPhase::Ended).1
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_followed_before_the_device_is_woken() {
+    let fixture = Fixture::start().await;
+    let diary = Arc::new(Diary::default());
+    let nbi = Nbi::new(fixture.store.clone(), NbiOptions::default()).with_sessions(diary.clone(), diary.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, Arc::new(nbi), CancellationToken::new()));
+    let headers = [("X-API-Key".to_owned(), fixture.key.clone())];
+    let target = format!("/devices/{OFFLINE}/tasks?connection_request");
+    client::request(address, "POST", &target, &headers, b"{\"name\":\"reboot\"}").await;
+    assert_eq!(*diary.0.lock().unwrap(), [format!("follow {OFFLINE}"), format!("wake {OFFLINE}")]);
 }
