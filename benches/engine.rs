@@ -124,7 +124,10 @@ fn refresh_5000_parameters(bencher: Bencher<'_, '_>) {
             let response = match request {
                 AcsRequest::GetParameterNames { .. } => CpeResponse::GetParameterNamesResponse(names.clone()),
                 AcsRequest::GetParameterValues { parameter_names } => CpeResponse::GetParameterValuesResponse(
-                    parameter_names.into_iter().map(|name| (name, TypedValue(Value::Int(7), XsdType::UnsignedInt))).collect(),
+                    parameter_names
+                        .into_iter()
+                        .map(|name| (name, TypedValue(Value::Int(7), XsdType::UnsignedInt)))
+                        .collect(),
                 ),
                 other => unreachable!("a refresh only reads, not {}", other.name()),
             };

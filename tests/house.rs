@@ -32,9 +32,8 @@ fn metadata() -> Json {
 fn graph(metadata: &Json) -> (BTreeMap<String, Vec<String>>, BTreeMap<String, String>) {
     let mut edges = BTreeMap::new();
     for node in metadata["resolve"]["nodes"].as_array().unwrap() {
-        let normal = |dependency: &&Json| {
-            dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null())
-        };
+        let normal =
+            |dependency: &&Json| dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null());
         let to = node["deps"].as_array().unwrap().iter().filter(normal).map(|d| d["pkg"].as_str().unwrap().to_owned());
         edges.insert(node["id"].as_str().unwrap().to_owned(), to.collect());
     }
@@ -57,9 +56,32 @@ fn the_core_depends_on_no_runtime_network_xml_or_database() {
     }
     let reached: BTreeSet<&str> = seen.iter().map(|id| names[id].as_str()).collect();
     let forbidden = [
-        "tokio", "async-std", "smol", "futures-util", "async-trait", "hyper", "axum", "http", "reqwest", "quick-xml", "roxmltree",
-        "rusqlite", "libsqlite3-sys", "mongodb", "rhai", "rand", "getrandom", "sandbox", "presets", "provisions", "store", "cwmp",
-        "ui-api", "ext", "sim", "lodestar",
+        "tokio",
+        "async-std",
+        "smol",
+        "futures-util",
+        "async-trait",
+        "hyper",
+        "axum",
+        "http",
+        "reqwest",
+        "quick-xml",
+        "roxmltree",
+        "rusqlite",
+        "libsqlite3-sys",
+        "mongodb",
+        "rhai",
+        "rand",
+        "getrandom",
+        "sandbox",
+        "presets",
+        "provisions",
+        "store",
+        "cwmp",
+        "ui-api",
+        "ext",
+        "sim",
+        "lodestar",
     ];
     let found: Vec<_> = forbidden.iter().filter(|name| reached.contains(**name)).collect();
     assert!(found.is_empty(), "acs-core must not depend on {found:?}");
@@ -93,7 +115,11 @@ fn unsafe_code_lives_in_one_small_crate() {
             continue;
         }
         let text = std::fs::read_to_string(manifest).unwrap();
-        assert!(text.contains("[lints]\nworkspace = true"), "{} does not take the workspace's lints", manifest.display());
+        assert!(
+            text.contains("[lints]\nworkspace = true"),
+            "{} does not take the workspace's lints",
+            manifest.display()
+        );
     }
     let workspace = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
     assert!(workspace.contains("unsafe_code = \"forbid\""));

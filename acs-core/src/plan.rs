@@ -66,7 +66,8 @@ pub fn plan(
     configuration: &dyn Configuration,
     call_extension: CallExtension<'_>,
 ) -> Plan {
-    let known_faults: Vec<_> = snapshot.faults.iter().map(|fault| (fault.channel.clone(), fault.fault.clone())).collect();
+    let known_faults: Vec<_> =
+        snapshot.faults.iter().map(|fault| (fault.channel.clone(), fault.fault.clone())).collect();
     let mut model = StoredModel::new(snapshot.device.as_ref().map(|device| device.full_tree()).unwrap_or_default());
     let mut session = Session::open(snapshot, inform, timestamp, settings);
     let before = session.tree().clone();
@@ -115,7 +116,8 @@ fn differences(before: &DeviceTree, after: &DeviceTree) -> Vec<PlannedChange> {
         let is_new_instance = old.is_none() && node.object && node.writable == Some(true);
         if new_value != old_value && new_value.is_some() || is_new_instance {
             let origin = node.value.as_ref().and_then(|stored| stored.writer.as_deref()).unwrap_or_default().to_owned();
-            let change = PlannedChange { path: path.clone(), before: old_value.cloned(), after: new_value.cloned(), origin };
+            let change =
+                PlannedChange { path: path.clone(), before: old_value.cloned(), after: new_value.cloned(), origin };
             changes.insert(path, change);
         }
     }
@@ -134,12 +136,16 @@ fn differences(before: &DeviceTree, after: &DeviceTree) -> Vec<PlannedChange> {
 #[derive(Debug, Clone)]
 pub struct StoredModel {
     tree: DeviceTree,
+    /// As it was at first: what instances look like is still known when all of them are deleted.
+    original: DeviceTree,
+    /// The highest instance number given per object: most devices do not give a number again at once.
+    highest: BTreeMap<String, i64>,
 }
 
 impl StoredModel {
     /// A model of a full tree.
     pub fn new(tree: DeviceTree) -> StoredModel {
-        StoredModel { tree }
+        StoredModel { original: tree.clone(), tree, highest: BTreeMap::new() }
     }
 
     /// What the device would answer.
@@ -175,6 +181,10 @@ impl StoredModel {
             AcsRequest::AddObject { object_name, .. } => self.add(object_name),
             AcsRequest::DeleteObject { object_name, .. } => {
                 let id = self.tree.find(object_name).ok_or_else(|| unknown(object_name))?;
+                if let Ok(number) = self.tree.name(id).parse::<i64>() {
+                    let highest = self.highest.entry(self.tree.path_text(self.tree.parent(id))).or_default();
+                    *highest = number.max(*highest);
+                }
                 self.tree.remove(id);
                 Ok(CpeResponse::DeleteObjectResponse { status: 0 })
             }
@@ -192,7 +202,10 @@ impl StoredModel {
         let info = |id: NodeId| {
             let node = self.tree.node(id);
             let dot = if node.object { "." } else { "" };
-            ParameterInfo { name: format!("{}{dot}", self.tree.path_text(id)), writable: node.writable.unwrap_or(false) }
+            ParameterInfo {
+                name: format!("{}{dot}", self.tree.path_text(id)),
+                writable: node.writable.unwrap_or(false),
+            }
         };
         let of_device = |id: &NodeId| !self.tree.is_local(*id);
         Ok(CpeResponse::GetParameterNamesResponse(listed.into_iter().filter(of_device).map(info).collect()))
@@ -203,15 +216,18 @@ impl StoredModel {
         let object = self.tree.find(object_name).ok_or_else(|| unknown(object_name))?;
         let siblings = self.tree.children(object).to_vec();
         let highest = siblings.iter().filter_map(|&id| self.tree.name(id).parse::<i64>().ok()).max().unwrap_or(0);
-        let instance_number = highest + 1;
+        let ever = self.highest.get(&self.tree.path_text(object)).copied().unwrap_or(0);
+        let instance_number = highest.max(ever) + 1;
         let instance = self.tree.ensure_child(object, &instance_number.to_string());
         self.tree.set_listed(instance, true, true, 0);
-        if let Some(&template) = siblings.first() {
-            let prefix = format!("{}.", self.tree.path_text(template));
-            for id in self.tree.descendants(template) {
-                let relative = self.tree.path_text(id)[prefix.len()..].to_owned();
-                let (is_object, writable) = (self.tree.node(id).object, self.tree.node(id).writable.unwrap_or(false));
-                let xsd_type = self.tree.node(id).xsd_type();
+        let original = &self.original;
+        let template = original.find(object_name).and_then(|object| original.children(object).first().copied());
+        if let Some(template) = template {
+            let prefix = format!("{}.", original.path_text(template));
+            for id in original.descendants(template) {
+                let relative = original.path_text(id)[prefix.len()..].to_owned();
+                let (is_object, writable) = (original.node(id).object, original.node(id).writable.unwrap_or(false));
+                let xsd_type = original.node(id).xsd_type();
                 let path = format!("{object_name}{instance_number}.{relative}");
                 let copy = self.tree.ensure(&path);
                 if !is_object {

@@ -71,7 +71,10 @@ pub async fn run(arguments: BenchArguments, stop: CancellationToken) -> Result<(
         println!("{}", serde_json::to_string_pretty(&figures)?);
         return Ok(());
     }
-    println!("memory: {:.1} MiB idle, {:.1} MiB with {} devices stored", figures.memory_idle_mib, figures.memory_with_devices_mib, figures.devices);
+    println!(
+        "memory: {:.1} MiB idle, {:.1} MiB with {} devices stored",
+        figures.memory_idle_mib, figures.memory_with_devices_mib, figures.devices
+    );
     for figure in &figures.measurements {
         println!(
             "{}: {:.0} sessions/s, {:.3} ms CPU per session, {:.1} KiB written per session, p50 {:.2} ms, p99 {:.2} ms ({} sessions, {} failed)",
@@ -134,7 +137,11 @@ async fn one(
     let progress = if arguments.json { ProgressBar::hidden() } else { ProgressBar::new(options.sessions.unwrap_or(0)) };
     let acknowledged = match &arguments.acknowledged {
         Some(path) => Some(Arc::new(Mutex::new(
-            std::fs::OpenOptions::new().create(true).append(true).open(path).with_context(|| path.display().to_string())?,
+            std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)
+                .with_context(|| path.display().to_string())?,
         ))),
         None => None,
     };

@@ -20,7 +20,9 @@ pub fn run(arguments: &CheckArguments) -> Result<bool> {
             };
             clean &= severity != Severity::Error;
             if arguments.json {
-                list.push(json!({ "file": name, "severity": word, "message": message, "line": line, "column": column }));
+                list.push(
+                    json!({ "file": name, "severity": word, "message": message, "line": line, "column": column }),
+                );
             } else {
                 println!("{name}:{line}:{column}: {word}: {message}");
             }

@@ -99,7 +99,8 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("lodestar.toml");
         std::fs::write(&path, "data-dir = \"/a\"\nnbi-listen = \"127.0.0.1:1\"\n").unwrap();
-        let arguments = ServeArguments { config: Some(path.clone()), data_dir: Some("/b".into()), ..Default::default() };
+        let arguments =
+            ServeArguments { config: Some(path.clone()), data_dir: Some("/b".into()), ..Default::default() };
         let options = ServeOptions::resolve(arguments).unwrap();
         assert_eq!(options.data_dir, Path::new("/b"));
         assert_eq!(options.nbi_listen.port(), 1);

@@ -76,7 +76,7 @@ pub async fn run(arguments: PlanArguments, limits: Limits) -> Result<bool> {
     if !database.exists() {
         bail!("there is no database in {}; name the server's directory with --data-dir", data_dir.display());
     }
-    let store = EmbeddedStore::open(&database).with_context(|| format!("opening {}", database.display()))?;
+    let store = EmbeddedStore::open_read_only(&database).with_context(|| format!("opening {}", database.display()))?;
     let mut documents = read_documents(&store).await?;
     let what = what_to_plan(&arguments, &mut documents)?;
     let snapshot = store.open_device(&arguments.device).await?;
@@ -114,7 +114,8 @@ pub async fn run(arguments: PlanArguments, limits: Limits) -> Result<bool> {
 
 fn what_to_plan(arguments: &PlanArguments, documents: &mut Documents) -> Result<What> {
     for assignment in &arguments.set {
-        let (path, value) = assignment.split_once('=').with_context(|| format!("--set needs PATH=VALUE, not {assignment}"))?;
+        let (path, value) =
+            assignment.split_once('=').with_context(|| format!("--set needs PATH=VALUE, not {assignment}"))?;
         acs_core::path::Path::parse(path)?;
         let source = documents.provisions.entry(SCRIPT.to_owned()).or_default();
         source.push_str(&format!("declare({}, (), #{{value: {}}});\n", rhai_text(path), rhai_text(value)));
@@ -123,7 +124,7 @@ fn what_to_plan(arguments: &PlanArguments, documents: &mut Documents) -> Result<
         let source = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         sandbox::compile(&path.display().to_string(), &source)?;
         let before = documents.provisions.remove(SCRIPT).unwrap_or_default();
-        documents.provisions.insert(SCRIPT.to_owned(), source + "\n" + &before);
+        documents.provisions.insert(SCRIPT.to_owned(), format!("{source}\n{before}"));
         return Ok(What::Provision(SCRIPT.into()));
     }
     if let Some(name) = &arguments.provision {
@@ -176,26 +177,33 @@ fn to_json(plan: &Plan) -> Json {
     })
 }
 
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 fn value_text(value: &Option<TypedValue>) -> String {
     value.as_ref().map_or_else(|| "-".to_owned(), |value| value.0.to_text().into_owned())
 }
 
 fn to_text(plan: &Plan) -> String {
     let mut out = String::new();
-    out.push_str(&format!("{} requests\n", plan.requests.len()));
+    out.push_str(&format!("{}\n", counted(plan.requests.len(), "request")));
     for request in &plan.requests {
         out.push_str(&format!("  {}", request.name()));
         match request {
             AcsRequest::GetParameterNames { parameter_path, next_level } => {
                 out.push_str(&format!(" {parameter_path:?}{}\n", if *next_level { "" } else { ", the whole subtree" }));
             }
-            AcsRequest::GetParameterValues { parameter_names } | AcsRequest::GetParameterAttributes { parameter_names } => {
+            AcsRequest::GetParameterValues { parameter_names }
+            | AcsRequest::GetParameterAttributes { parameter_names } => {
                 out.push('\n');
                 out.extend(parameter_names.iter().map(|name| format!("    {name}\n")));
             }
             AcsRequest::SetParameterValues { parameter_list, .. } => {
                 out.push('\n');
-                let line = |(name, value): &(String, TypedValue)| format!("    {name} = {:?} ({})\n", value.0.to_text(), value.1);
+                let line = |(name, value): &(String, TypedValue)| {
+                    format!("    {name} = {:?} ({})\n", value.0.to_text(), value.1)
+                };
                 out.extend(parameter_list.iter().map(line));
             }
             AcsRequest::AddObject { object_name, .. } | AcsRequest::DeleteObject { object_name, .. } => {
@@ -206,9 +214,14 @@ fn to_text(plan: &Plan) -> String {
         }
     }
     let shown: BTreeMap<&str, _> = plan.changes.iter().map(|change| (change.path.as_str(), change)).collect();
-    out.push_str(&format!("{} changes\n", shown.len()));
+    out.push_str(&format!("{}\n", counted(shown.len(), "change")));
     for change in shown.values() {
-        out.push_str(&format!("  {}: {:?} -> {:?}", change.path, value_text(&change.before), value_text(&change.after)));
+        out.push_str(&format!(
+            "  {}: {:?} -> {:?}",
+            change.path,
+            value_text(&change.before),
+            value_text(&change.after)
+        ));
         if !change.origin.is_empty() {
             out.push_str(&format!("  ({})", change.origin));
         }

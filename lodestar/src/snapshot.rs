@@ -62,9 +62,10 @@ impl Snapshot {
 
         let mut sources = Vec::new();
         let mut fingerprints = BTreeMap::new();
-        for (kind, map) in
-            [(ScriptKind::Provision, &documents.provisions), (ScriptKind::VirtualParameter, &documents.virtual_parameters)]
-        {
+        for (kind, map) in [
+            (ScriptKind::Provision, &documents.provisions),
+            (ScriptKind::VirtualParameter, &documents.virtual_parameters),
+        ] {
             for (name, source) in map {
                 let mut hasher = DefaultHasher::new();
                 source.hash(&mut hasher);
@@ -105,7 +106,11 @@ impl Snapshot {
 impl ScriptRunner for Snapshot {
     fn run(&self, kind: ScriptKind, name: &str, run: ScriptRun) -> (ScriptRun, Option<Outcome>) {
         // A stored script takes precedence over a built-in provision of the same name.
-        if self.scripts.contains(kind, name) { self.scripts.run(kind, name, run) } else { Builtins.run(kind, name, run) }
+        if self.scripts.contains(kind, name) {
+            self.scripts.run(kind, name, run)
+        } else {
+            Builtins.run(kind, name, run)
+        }
     }
 }
 

@@ -194,6 +194,7 @@ fn scattered(number: usize, devices: usize) -> usize {
 /// A session whose Inform told eight values.
 fn session(number: usize, at: i64, tree: Option<Arc<DeviceTree>>, is_new: bool) -> SessionChange {
     let mut change = conformance::change(&format!("{number:08}"), at, &[]);
+    change.head.registered = 1_700_000_000_000;
     change.head.last_inform = 1_700_000_000_000 + at + number as i64;
     change.head.events = vec!["2 PERIODIC".to_owned()];
     change.head.informed = (1..9)

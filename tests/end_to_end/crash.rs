@@ -57,7 +57,10 @@ async fn every_session_that_got_its_last_answer_survives_kill_9() {
         for (serial, sequence) in acknowledged.lock().unwrap().iter() {
             if sequence / 10_000_000 == round {
                 let found = stored.get(serial).copied();
-                assert!(found >= Some(sequence % 10_000_000), "{serial}: {sequence} was acknowledged, {found:?} is stored");
+                assert!(
+                    found >= Some(sequence % 10_000_000),
+                    "{serial}: {sequence} was acknowledged, {found:?} is stored"
+                );
             } else {
                 assert!(stored.contains_key(serial), "{serial} was acknowledged in an earlier round");
             }

@@ -15,7 +15,10 @@ fn the_demonstration_shows_what_its_guide_says() {
     assert_eq!(server.request("POST", &format!("{tagged}/tags/demo_wifi"), "").status, 200);
     let transcript = server.data_dir().join("transcript.jsonl");
     eventually("the set request in the transcript", || {
-        fs::read_to_string(&transcript).unwrap().lines().any(|line| line.contains("SetParameterValues") && line.contains("Demo DEMO00000001"))
+        fs::read_to_string(&transcript)
+            .unwrap()
+            .lines()
+            .any(|line| line.contains("SetParameterValues") && line.contains("Demo DEMO00000001"))
     });
     let fault = || server.get("/faults").as_array().unwrap().first().cloned();
     eventually("a fault that names its line", || {

@@ -4,4 +4,5 @@
 mod crash;
 mod demo;
 mod kit;
+mod planning;
 mod provisioning;

@@ -9,10 +9,9 @@ const DEVICE: &str = "0A1B2C-SimCPE-E2E1";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_first_contact_shows_a_useful_device_on_both_data_models() {
     let server = Server::start_with(&[]);
-    for (model, serial, root) in [
-        (sim::ModelKind::Tr181, "E2E1", "Device"),
-        (sim::ModelKind::Tr098, "E2E2", "InternetGatewayDevice"),
-    ] {
+    for (model, serial, root) in
+        [(sim::ModelKind::Tr181, "E2E1", "Device"), (sim::ModelKind::Tr098, "E2E2", "InternetGatewayDevice")]
+    {
         let mut device = server.device(serial, |options| options.model = model);
         assert!(device.change_value(&format!("{root}.ManagementServer.PeriodicInformInterval"), "77"));
         let report = device.session(["0 BOOTSTRAP", "1 BOOT"]).await;
@@ -98,7 +97,8 @@ async fn a_syntax_error_is_refused_with_its_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_reads_or_writes_without_a_key() {
     let server = Server::start();
-    for (method, target) in [("GET", "/devices"), ("PUT", "/provisions/x"), ("DELETE", "/presets/x"), ("GET", "/users")] {
+    for (method, target) in [("GET", "/devices"), ("PUT", "/provisions/x"), ("DELETE", "/presets/x"), ("GET", "/users")]
+    {
         let answer = server.request_with(method, target, "", "");
         assert_eq!(answer.status, 401, "{method} {target}: {answer:?}");
     }
@@ -122,14 +122,28 @@ async fn a_refused_value_is_isolated_over_the_wire() {
     let fault = &server.get("/faults")[0];
     assert_eq!(fault["channel"], "two");
     let message = fault["message"].as_str().unwrap();
-    assert!(message.contains("PeriodicInformInterval") && message.contains("60") && message.contains("line 2"), "{message}");
+    assert!(
+        message.contains("PeriodicInformInterval") && message.contains("60") && message.contains("line 2"),
+        "{message}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn awkward_devices_end_their_sessions_and_the_server_goes_on() {
     let server = Server::start();
     server.preset("read", json!({}), r#"declare("Device.DeviceInfo.*", #{path: now(), value: now()});"#);
-    for action in ["hang", "close", "malformed", "empty", "soap-fault", "wrong-id", "wrong-response", "chunked", "9002", "slow:50"] {
+    for action in [
+        "hang",
+        "close",
+        "malformed",
+        "empty",
+        "soap-fault",
+        "wrong-id",
+        "wrong-response",
+        "chunked",
+        "9002",
+        "slow:50",
+    ] {
         let rule = sim::FaultRule::parse(&format!("GetParameterValues#1={action}")).unwrap();
         let mut device = server.device(&format!("ODD{}", action.len()), |options| {
             options.faults = vec![rule];

@@ -11,12 +11,15 @@ use serde_json::{Value as Json, json};
 
 use crate::kit::{Device, Visit, World};
 
+/// What `ext()` gives.
+type Extension = dyn Fn(&ExtensionCall) -> Result<Json, ScriptFault>;
+
 /// A device, its configuration, and what is stored of it.
 pub struct Scenario {
     pub device: Device,
     pub world: World,
     pub documents: Documents,
-    extension: Box<dyn Fn(&ExtensionCall) -> Result<Json, ScriptFault>>,
+    extension: Box<Extension>,
     transfers: Vec<TransferComplete>,
 }
 
@@ -173,7 +176,8 @@ impl Scenario {
 
     /// Panics with the faults when there are any.
     pub fn expect_no_fault(&self) -> &Scenario {
-        let faults: Vec<_> = self.world.snapshot.faults.iter().map(|f| format!("{} {}", f.fault.code, f.fault.message)).collect();
+        let faults: Vec<_> =
+            self.world.snapshot.faults.iter().map(|f| format!("{} {}", f.fault.code, f.fault.message)).collect();
         assert!(faults.is_empty(), "{faults:#?}");
         self
     }

@@ -41,7 +41,8 @@ fn presets_match_by_events_schedule_and_precondition() {
 
 #[test]
 fn a_precondition_fetches_what_it_mentions() {
-    let mut scenario = Scenario::router().preset("p", json!({"precondition": "Device.DeviceInfo.UpTime < 1000"}), &set("x"));
+    let mut scenario =
+        Scenario::router().preset("p", json!({"precondition": "Device.DeviceInfo.UpTime < 1000"}), &set("x"));
     let visit = scenario.periodic();
     assert_eq!(visit.requests[..2], ["GPN Device.DeviceInfo. next", "GPV Device.DeviceInfo.UpTime"]);
     assert_eq!(only(&visit, "SPV").len(), 1);
@@ -102,9 +103,8 @@ fn a_faulted_channel_waits_and_the_others_go_on() {
 
 #[test]
 fn success_clears_a_fault() {
-    let mut scenario = Scenario::router().script(&format!(
-        r#"if declare("{CODE}", #{{value: now()}}).value[0] != "fixed" {{ throw "not fixed"; }}"#
-    ));
+    let mut scenario = Scenario::router()
+        .script(&format!(r#"if declare("{CODE}", #{{value: now()}}).value[0] != "fixed" {{ throw "not fixed"; }}"#));
     scenario.periodic();
     assert!(scenario.fault().fault.message.contains("not fixed"), "{}", scenario.fault().fault.message);
     scenario.device.parameters.get_mut(CODE).unwrap().1 = crate::kit::string("fixed");
@@ -127,9 +127,11 @@ fn a_given_up_fault_waits_for_its_script_to_change() {
 
 #[test]
 fn a_script_that_does_not_compile_faults_where_it_is_used() {
-    let mut scenario = Scenario::router()
-        .preset("broken", json!({"channel": "broken"}), "let = 1;")
-        .preset("fine", json!({"channel": "fine"}), &set("x"));
+    let mut scenario = Scenario::router().preset("broken", json!({"channel": "broken"}), "let = 1;").preset(
+        "fine",
+        json!({"channel": "fine"}),
+        &set("x"),
+    );
     scenario.periodic();
     assert_eq!(scenario.fault().fault.code, "script.SyntaxError");
     assert!(scenario.fault().fault.message.contains("line 1"));
@@ -149,9 +151,11 @@ fn hostile_scripts_harm_only_their_channel() {
         "let d = declare(\"Device.DeviceInfo.UpTime\", #{value: now()}); loop { try { [1].map(|x| d.value); commit(); } catch { } }",
     ];
     for script in hostile {
-        let mut scenario = Scenario::router()
-            .preset("hostile", json!({"channel": "hostile"}), script)
-            .preset("fine", json!({"channel": "fine"}), &set("x"));
+        let mut scenario = Scenario::router().preset("hostile", json!({"channel": "hostile"}), script).preset(
+            "fine",
+            json!({"channel": "fine"}),
+            &set("x"),
+        );
         scenario.periodic();
         assert_eq!(scenario.fault().channel, "hostile", "{script}");
         assert_eq!(scenario.device.value(CODE), Some(&"x".into()), "{script}");
@@ -201,13 +205,22 @@ fn an_expired_task_is_not_done() {
 #[test]
 fn every_task_type_does_what_it_says() {
     let cases = [
-        (json!({"name": "getParameterValues", "parameterNames": ["Device.DeviceInfo.UpTime"]}), "GPV Device.DeviceInfo.UpTime"),
+        (
+            json!({"name": "getParameterValues", "parameterNames": ["Device.DeviceInfo.UpTime"]}),
+            "GPV Device.DeviceInfo.UpTime",
+        ),
         (json!({"name": "refreshObject", "objectName": "Device.WiFi.Radio"}), "GPV Device.WiFi.Radio.1.Channel"),
         (json!({"name": "addObject", "objectName": "Device.NAT.PortMapping"}), "AddObject Device.NAT.PortMapping."),
         (json!({"name": "deleteObject", "objectName": "Device.WiFi.SSID.1"}), "DeleteObject Device.WiFi.SSID.1."),
         (json!({"name": "factoryReset"}), "FactoryReset"),
-        (json!({"name": "download", "fileType": "1 Firmware Upgrade Image", "fileName": "f"}), "Download 1 Firmware Upgrade Image f"),
-        (json!({"name": "provisions", "provisions": [["value", CODE, "p"]]}), "SPV Device.DeviceInfo.ProvisioningCode=p:string"),
+        (
+            json!({"name": "download", "fileType": "1 Firmware Upgrade Image", "fileName": "f"}),
+            "Download 1 Firmware Upgrade Image f",
+        ),
+        (
+            json!({"name": "provisions", "provisions": [["value", CODE, "p"]]}),
+            "SPV Device.DeviceInfo.ProvisioningCode=p:string",
+        ),
     ];
     for (document, expected) in cases {
         let mut scenario = Scenario::router().known();
@@ -244,7 +257,9 @@ fn nested_virtual_parameters_have_a_limit() {
     let mut scenario = Scenario::router().script(r#"declare("VirtualParameters.v1", #{value: 1});"#);
     for level in 1..10 {
         let next = level + 1;
-        let script = format!(r#"let below = declare("VirtualParameters.v{next}", #{{value: 1}}).value; #{{writable: false, value: "x"}}"#);
+        let script = format!(
+            r#"let below = declare("VirtualParameters.v{next}", #{{value: 1}}).value; #{{writable: false, value: "x"}}"#
+        );
         scenario = scenario.virtual_parameter(&format!("v{level}"), &script);
     }
     scenario.periodic();

@@ -8,6 +8,7 @@ mod kit;
 
 mod bench;
 mod channels;
+mod properties;
 mod reading;
 mod seed_examples;
 mod writing;

@@ -33,11 +33,7 @@ fn what_is_asked_for_is_the_least_that_is_needed() {
                 "GPV Device.WiFi.Radio.1.Channel",
             ],
         ),
-        (
-            "a whole subtree is listed at once",
-            r#"declare("Device.WiFi.**", #{path: 1});"#,
-            &["GPN Device. all"],
-        ),
+        ("a whole subtree is listed at once", r#"declare("Device.WiFi.**", #{path: 1});"#, &["GPN Device. all"]),
         (
             "an object that does not exist is looked for once",
             r#"declare("Device.DeviceInfo.Nothing.Here", #{value: 1}); declare("Device.DeviceInfo.Nothing.There", #{value: 1});"#,
@@ -48,8 +44,16 @@ fn what_is_asked_for_is_the_least_that_is_needed() {
             r#"declare("InternetGatewayDevice.DeviceInfo.UpTime", #{value: 1});"#,
             &["GPN  next"],
         ),
-        ("a declaration without freshness only looks for the path", r#"declare("Device.DeviceInfo.SoftwareVersion");"#, &[]),
-        ("zero and negative freshness demand nothing", r#"declare("Device.DeviceInfo.SoftwareVersion", #{value: 0});"#, &[]),
+        (
+            "a declaration without freshness only looks for the path",
+            r#"declare("Device.DeviceInfo.SoftwareVersion");"#,
+            &[],
+        ),
+        (
+            "zero and negative freshness demand nothing",
+            r#"declare("Device.DeviceInfo.SoftwareVersion", #{value: 0});"#,
+            &[],
+        ),
         (
             "freshness of writable lists the parent",
             r#"declare("Device.DeviceInfo.SoftwareVersion", #{writable: 1});"#,
@@ -72,7 +76,11 @@ fn what_is_asked_for_is_the_least_that_is_needed() {
                 "GPV Device.WiFi.SSID.1.SSID Device.WiFi.SSID.2.SSID",
             ],
         ),
-        ("local roots are never asked for", r#"declare("DeviceID.*", #{value: now()}); declare("Events.*", #{value: now()});"#, &[]),
+        (
+            "local roots are never asked for",
+            r#"declare("DeviceID.*", #{value: now()}); declare("Events.*", #{value: now()});"#,
+            &[],
+        ),
     ];
     for (rule, script, expected) in cases {
         assert_eq!(requests(script), *expected, "{rule}");
@@ -116,8 +124,9 @@ fn a_device_that_ignores_next_level_is_understood() {
 
 #[test]
 fn a_vanished_instance_is_noticed_when_paths_must_be_fresh() {
-    let mut scenario = Scenario::router()
-        .script(r#"let all = declare("Device.WiFi.SSID.*.SSID", #{path: now(), value: now()}); log(all.size.to_string());"#);
+    let mut scenario = Scenario::router().script(
+        r#"let all = declare("Device.WiFi.SSID.*.SSID", #{path: now(), value: now()}); log(all.size.to_string());"#,
+    );
     scenario.periodic();
     scenario.device.objects.remove("Device.WiFi.SSID.2.");
     scenario.device.parameters.retain(|name, _| !name.starts_with("Device.WiFi.SSID.2."));

@@ -52,7 +52,8 @@ fn declaration_3_sets_a_value() {
 
 #[test]
 fn declaration_4_object_true_makes_sure_that_an_instance_exists() {
-    let mut scenario = Scenario::router().script(r#"declare("Device.NAT.PortMapping.*", #{path: 1}, #{object: true});"#);
+    let mut scenario =
+        Scenario::router().script(r#"declare("Device.NAT.PortMapping.*", #{path: 1}, #{object: true});"#);
     assert_eq!(only(&run(&mut scenario), "AddObject"), ["AddObject Device.NAT.PortMapping."]);
     assert!(only(&run(&mut scenario), "AddObject").is_empty(), "one matching instance is enough");
     let mut has_some = Scenario::router().script(r#"declare("Device.WiFi.SSID.*", #{path: 1}, #{object: true});"#);
@@ -115,8 +116,16 @@ fn pattern_1_refreshes_everything_below() {
     );
     for _ in 0..2 {
         let visit = run(&mut scenario);
-        assert!(only(&visit, "GPV").iter().any(|request| request.contains("Device.WiFi.SSID.2.Enable")), "{:?}", visit.requests);
-        assert!(only(&visit, "GPV").iter().any(|request| request.contains("Device.DeviceInfo.UpTime")), "{:#?}", visit.requests);
+        assert!(
+            only(&visit, "GPV").iter().any(|request| request.contains("Device.WiFi.SSID.2.Enable")),
+            "{:?}",
+            visit.requests
+        );
+        assert!(
+            only(&visit, "GPV").iter().any(|request| request.contains("Device.DeviceInfo.UpTime")),
+            "{:#?}",
+            visit.requests
+        );
     }
     assert_eq!(scenario.stored("Device.WiFi.Radio.1.Channel"), Some(6.into()));
 }
@@ -133,7 +142,9 @@ fn pattern_2_configures_wifi_in_one_request() {
     let visit = run(&mut scenario);
     assert_eq!(
         visit.requests,
-        ["SPV Device.WiFi.SSID.1.SSID=CompanyWiFi:string Device.WiFi.AccessPoint.1.Security.ModeEnabled=WPA2-Personal:string"]
+        [
+            "SPV Device.WiFi.SSID.1.SSID=CompanyWiFi:string Device.WiFi.AccessPoint.1.Security.ModeEnabled=WPA2-Personal:string"
+        ]
     );
 }
 
@@ -151,7 +162,12 @@ fn pattern_3_requests_a_firmware_download_once() {
     assert_eq!(only(&visit, "Download"), ["Download 1 Firmware Upgrade Image fw-3.0.0.bin"]);
     assert_eq!(scenario.world.snapshot.operations.len(), 1);
     let again = run(&mut scenario);
-    assert!(only(&again, "Download").is_empty(), "one at or after that time is known: {:#?} {:?}", again.requests, scenario.stored("Downloads.1.Download"));
+    assert!(
+        only(&again, "Download").is_empty(),
+        "one at or after that time is known: {:#?} {:?}",
+        again.requests,
+        scenario.stored("Downloads.1.Download")
+    );
 }
 
 #[test]

@@ -200,7 +200,8 @@ impl Planner<'_> {
     fn command(&self, weight: i64, declaration: Option<usize>, name: &str, request: AcsRequest) -> Option<Step> {
         let index = declaration?;
         let effective = self.effective(index);
-        if !effective.is_active() || effective.weight != weight || self.situation.ledger.refused_commands.contains(name) {
+        if !effective.is_active() || effective.weight != weight || self.situation.ledger.refused_commands.contains(name)
+        {
             return None;
         }
         let wanted = self.wanted_time(index)?;

@@ -322,6 +322,8 @@ impl Session {
         tree.set_enumerated(parent, 0);
         if let Some(cycle) = &mut self.cycle {
             cycle.note_write(&instance, "(added)".to_owned(), &origin, source);
+            // A device may give a number again that was deleted before.
+            cycle.ledger.deleted.remove(&instance);
             cycle.ledger.created.insert(instance.clone(), alias);
             if !keys.is_empty() {
                 cycle.ledger.creation =

@@ -259,7 +259,8 @@ impl Level {
             if source.state == SourceState::Dropped {
                 continue;
             }
-            let effective = |declaration, role| Effective { declaration, source: index as u32, weight: source.weight, role };
+            let effective =
+                |declaration, role| Effective { declaration, source: index as u32, weight: source.weight, role };
             // With one weight there is nobody to be kept from undoing it.
             let satisfied = if one_weight { &[][..] } else { &source.satisfied };
             out.extend(satisfied.iter().map(|declaration| effective(declaration, Role::Satisfied)));

@@ -108,7 +108,6 @@ pub fn tune(connection: &Connection) -> Result<(), StoreError> {
         PRAGMA synchronous = FULL;
         PRAGMA mmap_size = 1073741824;
         PRAGMA cache_size = -16000;
-        PRAGMA temp_store = MEMORY;
     ";
     connection.execute_batch(settings).map_err(failed("setting up a connection"))?;
     connection.set_prepared_statement_cache_capacity(64);
