@@ -402,6 +402,11 @@ impl Session {
             self.end_virtual_level(configuration);
             return Progress::Again;
         };
+        cycle.rounds += 1;
+        if cycle.rounds > self.settings.max_commit_iterations {
+            self.fault_endless_commits(configuration);
+            return Progress::Again;
+        }
         for source in &mut level.sources {
             let may_go_on = source.weight == barrier || source.wants_nothing();
             if source.state == SourceState::Suspended && may_go_on {
@@ -410,10 +415,6 @@ impl Session {
                 source.memory.advance();
                 source.state = SourceState::Ready;
             }
-        }
-        cycle.rounds += 1;
-        if cycle.rounds > self.settings.max_commit_iterations {
-            self.fault_endless_commits(configuration);
         }
         Progress::Again
     }
