@@ -265,7 +265,7 @@ struct Server {
 
 impl Server {
     fn start(data_dir: &Path) -> Result<Server> {
-        let (cwmp, nbi) = (free_address()?, free_address()?);
+        let (cwmp, nbi, files) = (free_address()?, free_address()?, free_address()?);
         let binary = std::env::current_exe().context("finding this program")?;
         let log: PathBuf = data_dir.join("server.log");
         let process = Command::new(binary)
@@ -274,6 +274,7 @@ impl Server {
             .arg("--data-dir")
             .arg(data_dir)
             .args(["--cwmp-listen", &cwmp.to_string(), "--nbi-listen", &nbi.to_string()])
+            .args(["--files-listen", &files.to_string()])
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log)?)
             .spawn()

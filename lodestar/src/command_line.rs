@@ -63,7 +63,10 @@ pub struct ServeArguments {
     /// Answer the REST API without credentials; only on a loopback address.
     #[arg(long, env = "LODESTAR_NBI_OPEN")]
     pub nbi_open: bool,
-    /// The URL below which devices fetch files, ending in a slash.
+    /// Where devices fetch files [default: 0.0.0.0:7567].
+    #[arg(long, value_name = "ADDR", env = "LODESTAR_FILES_LISTEN")]
+    pub files_listen: Option<SocketAddr>,
+    /// The URL at which devices reach the file server, ending in a slash [default: by the host of their ACS URL].
     #[arg(long, value_name = "URL", env = "LODESTAR_FILE_URL_PREFIX")]
     pub file_url_prefix: Option<String>,
     /// Also start three simulated devices and instructive presets, and say what to look at.

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod check;
 pub mod command_line;
 pub mod demo;
+pub mod file_urls;
 pub mod first_start;
 pub mod live;
 pub mod options;

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use store::{Collection, Find, Listing, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use crate::file_urls::FileUrls;
 use crate::snapshot::{Documents, Snapshot};
 
 /// How often the store is asked whether the configuration has changed.
@@ -22,7 +23,7 @@ pub struct LiveConfiguration {
     current: ArcSwap<Snapshot>,
     store: Arc<dyn Store>,
     limits: Limits,
-    file_url_prefix: String,
+    file_urls: Option<FileUrls>,
 }
 
 impl LiveConfiguration {
@@ -30,13 +31,13 @@ impl LiveConfiguration {
     pub async fn load(
         store: Arc<dyn Store>,
         limits: Limits,
-        file_url_prefix: String,
+        file_urls: Option<FileUrls>,
     ) -> Result<Arc<LiveConfiguration>, StoreError> {
-        let documents = Documents { file_url_prefix: file_url_prefix.clone(), ..read_documents(&*store).await? };
+        let documents = Documents { file_urls: file_urls.clone(), ..read_documents(&*store).await? };
         let (snapshot, problems) = Snapshot::build(&documents, None, &limits);
         report(&problems);
         let current = ArcSwap::from_pointee(snapshot);
-        Ok(Arc::new(LiveConfiguration { current, store, limits, file_url_prefix }))
+        Ok(Arc::new(LiveConfiguration { current, store, limits, file_urls }))
     }
 
     /// Compiles again whenever the store's configuration changes, until stopped.
@@ -65,8 +66,7 @@ impl LiveConfiguration {
 
     /// Compiles what is stored now.
     pub async fn reload(&self) -> Result<(), StoreError> {
-        let documents =
-            Documents { file_url_prefix: self.file_url_prefix.clone(), ..read_documents(&*self.store).await? };
+        let documents = Documents { file_urls: self.file_urls.clone(), ..read_documents(&*self.store).await? };
         let (snapshot, problems) = Snapshot::build(&documents, Some(&self.current.load()), &self.limits);
         report(&problems);
         self.current.store(Arc::new(snapshot));
@@ -83,7 +83,7 @@ impl ConfigurationSource for LiveConfiguration {
 impl PinnedConfiguration for Snapshot {
     fn session_options(&self, context: &dyn Context) -> SessionOptions {
         let mut options = SessionOptions::evaluate(self.config(), context);
-        options.settings.file_url_prefix = self.file_url_prefix().to_owned();
+        options.settings.file_url_prefix = self.file_url_prefix(context);
         options
     }
 }

@@ -17,6 +17,7 @@ struct ConfigFile {
     cwmp_listen: Vec<SocketAddr>,
     nbi_listen: Option<SocketAddr>,
     nbi_open: bool,
+    files_listen: Option<SocketAddr>,
     file_url_prefix: Option<String>,
     extensions: ExtensionOptions,
 }
@@ -42,7 +43,9 @@ pub struct ServeOptions {
     pub nbi_listen: SocketAddr,
     /// Whether the NBI answers without credentials.
     pub nbi_open: bool,
-    /// The URL below which devices fetch files; empty when none is configured.
+    /// Where devices fetch files.
+    pub files_listen: SocketAddr,
+    /// The URL below which devices reach the file server; empty when none is configured.
     pub file_url_prefix: String,
     /// Extensions.
     pub extensions: ExtensionOptions,
@@ -67,6 +70,10 @@ impl ServeOptions {
             cwmp_listen: listen.unwrap_or_else(default_listen),
             nbi_listen: arguments.nbi_listen.or(file.nbi_listen).unwrap_or_else(|| loopback(7557)),
             nbi_open: arguments.nbi_open || file.nbi_open,
+            files_listen: arguments
+                .files_listen
+                .or(file.files_listen)
+                .unwrap_or_else(|| if arguments.demo { loopback(7567) } else { any(7567) }),
             file_url_prefix: arguments.file_url_prefix.or(file.file_url_prefix).unwrap_or_default(),
             extensions: file.extensions,
             demo: arguments.demo,

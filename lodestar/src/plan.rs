@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use acs_core::plan::{Plan, plan};
 use acs_core::rpc::{AcsRequest, DeviceIdStruct, Event, Inform};
-use acs_core::script::{ExtensionCall, Outcome, ScriptFault, ScriptKind, ScriptRun, ScriptRunner};
+use acs_core::script::{ExtensionCall, Outcome, ScriptFault, ScriptKind, ScriptRun, ScriptRunner, SessionFacts};
+use acs_core::session::TreeContext;
 use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPreset, SelectedProvision};
 use acs_core::session::settings::Settings;
 use acs_core::value::TypedValue;
 use anyhow::{Context, Result, bail};
+use cwmp::PinnedConfiguration;
 use sandbox::Limits;
 use serde_json::{Value as Json, json};
 use store::{EmbeddedStore, Store};
@@ -86,7 +88,14 @@ pub async fn run(arguments: PlanArguments, limits: Limits) -> Result<bool> {
     for problem in problems {
         eprintln!("lodestar: {problem}");
     }
-    let settings = Settings { file_url_prefix: compiled.file_url_prefix().to_owned(), ..Settings::default() };
+    let now = chrono::Utc::now().timestamp_millis();
+    let facts = SessionFacts { device_id: device.head.id.clone(), timestamp: now };
+    let context = TreeContext { tree: &device.full_tree(), facts: &facts, settings: &Settings::default() };
+    let mut settings = compiled.session_options(&context).settings;
+    if settings.file_url_prefix.is_empty() {
+        // The running server signs URLs for the moment; a plan only says that there would be one.
+        settings.file_url_prefix = "http://<file server>/".to_owned();
+    }
     let planned = Planned { snapshot: compiled, what };
     let mut snapshot = snapshot;
     if matches!(planned.what, What::Provision(_)) {
@@ -100,7 +109,6 @@ pub async fn run(arguments: PlanArguments, limits: Limits) -> Result<bool> {
         let message = format!("extensions are not called while planning: {}", Json::from(call.arguments.clone()));
         Err(ScriptFault { code: "ext".to_owned(), message, detail: None })
     };
-    let now = chrono::Utc::now().timestamp_millis();
     // Scripts need a large stack.
     let plan = sandbox::on_script_thread(|| plan(snapshot, &inform, now, settings, &planned, &mut call_extension))
         .context("starting a thread for scripts")?;

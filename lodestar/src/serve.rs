@@ -13,8 +13,9 @@ use store::{EmbeddedStore, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use ui_api::{ApiKeys, Nbi, NbiOptions};
+use ui_api::{ApiKeys, FileServer, Nbi, NbiOptions};
 
+use crate::file_urls::{self, FileUrls};
 use crate::live::LiveConfiguration;
 use crate::options::ServeOptions;
 use crate::ports::Calls;
@@ -40,8 +41,12 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
         cwmp_listeners.push(bind(*address, "--cwmp-listen").await?);
     }
     let nbi_listener = bind(options.nbi_listen, "--nbi-listen").await?;
+    let files_listener = bind(options.files_listen, "--files-listen").await?;
+    let files_address = files_listener.local_addr()?;
+    let signer = file_urls::signer(&options.data_dir)?;
+    let file_urls = FileUrls::new(signer.clone(), options.file_url_prefix.clone(), files_address);
 
-    let configuration = LiveConfiguration::load(store.clone(), limits, options.file_url_prefix.clone()).await?;
+    let configuration = LiveConfiguration::load(store.clone(), limits, Some(file_urls)).await?;
     let extensions = Arc::new(Extensions::new(extensions_config(&options))?);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let endpoint = Endpoint::new(EndpointParts {
@@ -69,9 +74,17 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
             tracing::error!(%error, "the REST API stopped");
         }
     });
+    let files = Arc::new(FileServer::new(store.clone(), signer, || chrono::Utc::now().timestamp_millis()));
+    let files_stop = stop.clone();
+    tasks.spawn(async move {
+        if let Err(error) = ui_api::serve_files(files_listener, files, files_stop).await {
+            tracing::error!(%error, "the file server stopped");
+        }
+    });
     for address in &cwmp_addresses {
         println!("devices (CWMP) connect to http://{address}/");
     }
+    println!("devices fetch files from    http://{files_address}/");
     println!("the REST API (NBI) is at    http://{nbi_address}/");
     if let Some(address) = cwmp_addresses.first().filter(|_| options.demo) {
         demo::start(*address, &options.data_dir, &stop)?;
@@ -92,7 +105,7 @@ async fn provide_api_key(options: &ServeOptions, store: &dyn Store) -> Result<()
     if options.demo {
         // The guide's commands read it from there; a demonstration has nothing to protect from its own user.
         if let Some(key) = made.or(given) {
-            write_private_file(&options.data_dir.join("api-key"), &key)?;
+            write_private_file(&options.data_dir.join("api-key"), key.as_bytes())?;
         }
     } else if let Some(key) = made.filter(|_| given.is_none()) {
         println!("the REST API's key, which is shown only this once: {key}");
@@ -129,7 +142,7 @@ fn create_private_directory(path: &Path) -> Result<()> {
 }
 
 /// Writes a file that only its owner can read.
-fn write_private_file(path: &Path, text: &str) -> Result<()> {
+pub(crate) fn write_private_file(path: &Path, bytes: &[u8]) -> Result<()> {
     use std::io::Write;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -139,5 +152,5 @@ fn write_private_file(path: &Path, text: &str) -> Result<()> {
         options.mode(0o600);
     }
     let mut file = options.open(path).with_context(|| format!("creating {}", path.display()))?;
-    writeln!(file, "{text}").with_context(|| format!("writing {}", path.display()))
+    file.write_all(bytes).with_context(|| format!("writing {}", path.display()))
 }

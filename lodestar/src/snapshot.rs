@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use acs_core::expression::Context;
 use acs_core::script::{Outcome, ScriptKind, ScriptRun, ScriptRunner};
 use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPreset};
 use acs_core::session::settings::ConfigValues;
@@ -13,6 +14,8 @@ use presets::PresetSet;
 use provisions::Builtins;
 use sandbox::{Limits, ScriptSource, Scripts};
 use serde_json::Value as Json;
+
+use crate::file_urls::FileUrls;
 
 /// The documents that a snapshot is made of, by name.
 #[derive(Debug, Clone, Default)]
@@ -29,8 +32,8 @@ pub struct Documents {
     pub config: BTreeMap<String, String>,
     /// Lengths of stored files in bytes.
     pub files: BTreeMap<String, u64>,
-    /// The URL below which devices fetch files, ending in a slash.
-    pub file_url_prefix: String,
+    /// Makes the URLs from which devices fetch files.
+    pub file_urls: Option<FileUrls>,
 }
 
 /// A compiled configuration.
@@ -42,7 +45,7 @@ pub struct Snapshot {
     virtual_parameters: Vec<Arc<str>>,
     files: BTreeMap<String, u64>,
     config: ConfigValues,
-    file_url_prefix: String,
+    file_urls: Option<FileUrls>,
 }
 
 impl Snapshot {
@@ -83,8 +86,8 @@ impl Snapshot {
 
         let virtual_parameters = documents.virtual_parameters.keys().map(|name| name.as_str().into()).collect();
         let files = documents.files.clone();
-        let file_url_prefix = documents.file_url_prefix.clone();
-        (Snapshot { presets, scripts, fingerprints, virtual_parameters, files, config, file_url_prefix }, problems)
+        let file_urls = documents.file_urls.clone();
+        (Snapshot { presets, scripts, fingerprints, virtual_parameters, files, config, file_urls }, problems)
     }
 
     /// The config collection.
@@ -92,9 +95,9 @@ impl Snapshot {
         &self.config
     }
 
-    /// The URL below which devices fetch files.
-    pub fn file_url_prefix(&self) -> &str {
-        &self.file_url_prefix
+    /// The URL below which a device fetches files; empty when none is known.
+    pub fn file_url_prefix(&self, device: &dyn Context) -> String {
+        self.file_urls.as_ref().map(|urls| urls.prefix(device)).unwrap_or_default()
     }
 
     /// The presets.

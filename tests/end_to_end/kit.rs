@@ -17,6 +17,7 @@ pub struct Server {
     process: Child,
     pub cwmp: SocketAddr,
     pub nbi: SocketAddr,
+    files: SocketAddr,
     directory: Directory,
 }
 
@@ -59,7 +60,7 @@ impl Server {
     }
 
     fn start_in(directory: Directory, arguments: &[&str]) -> Server {
-        let (cwmp, nbi) = (free_address(), free_address());
+        let (cwmp, nbi, files) = (free_address(), free_address(), free_address());
         let data_dir = directory.path().to_owned();
         let process = Command::new(env!("CARGO_BIN_EXE_lodestar"))
             .arg("serve")
@@ -67,12 +68,13 @@ impl Server {
             .arg("--data-dir")
             .arg(&data_dir)
             .args(["--cwmp-listen", &cwmp.to_string(), "--nbi-listen", &nbi.to_string()])
+            .args(["--files-listen", &files.to_string()])
             .args(arguments)
             .env("LODESTAR_INITIAL_API_KEY", KEY)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Server { process, cwmp, nbi, directory };
+        let server = Server { process, cwmp, nbi, files, directory };
         eventually("the server to listen", || TcpStream::connect(cwmp).is_ok() && TcpStream::connect(nbi).is_ok());
         server
     }
@@ -94,12 +96,20 @@ impl Server {
 
     /// A request with these header lines.
     pub fn request_with(&self, method: &str, target: &str, headers: &str, body: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.nbi).unwrap();
+        self.request_at(self.nbi, method, target, headers, body)
+    }
+
+    /// A GET at the file server.
+    pub fn fetch(&self, target: &str) -> Answer {
+        self.request_at(self.files, "GET", target, "", "")
+    }
+
+    fn request_at(&self, address: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -> Answer {
+        let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let length = body.len();
         let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n",
-            self.nbi
+            "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(body.as_bytes()).unwrap();

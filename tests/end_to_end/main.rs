@@ -3,6 +3,7 @@
 
 mod crash;
 mod demo;
+mod downloads;
 mod kit;
 mod planning;
 mod provisioning;

@@ -215,7 +215,7 @@ fn every_task_type_does_what_it_says() {
         (json!({"name": "factoryReset"}), "FactoryReset"),
         (
             json!({"name": "download", "fileType": "1 Firmware Upgrade Image", "fileName": "f"}),
-            "Download 1 Firmware Upgrade Image f",
+            "Download 1 Firmware Upgrade Image http://files.example/f",
         ),
         (
             json!({"name": "provisions", "provisions": [["value", CODE, "p"]]}),

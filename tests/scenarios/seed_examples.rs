@@ -159,7 +159,7 @@ fn pattern_3_requests_a_firmware_download_once() {
            }"#,
     );
     let visit = run(&mut scenario);
-    assert_eq!(only(&visit, "Download"), ["Download 1 Firmware Upgrade Image fw-3.0.0.bin"]);
+    assert_eq!(only(&visit, "Download"), ["Download 1 Firmware Upgrade Image http://files.example/fw-3.0.0.bin"]);
     assert_eq!(scenario.world.snapshot.operations.len(), 1);
     let again = run(&mut scenario);
     assert!(

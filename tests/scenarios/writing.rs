@@ -197,7 +197,7 @@ fn complete(scenario: &Scenario, fault: Option<&str>) -> TransferComplete {
 fn a_download_lives_until_its_transfer_complete() {
     let mut scenario = Scenario::router().script(DOWNLOAD);
     let visit = scenario.periodic();
-    assert_eq!(visit.requests, ["Download 1 Firmware Upgrade Image fw.bin"]);
+    assert_eq!(visit.requests, ["Download 1 Firmware Upgrade Image http://files.example/fw.bin"]);
     let message = complete(&scenario, None);
     scenario.transfer(message);
     let visit = scenario.session(&["7 TRANSFER COMPLETE", "M Download"]);
@@ -239,6 +239,21 @@ fn a_download_that_is_done_at_once_leaves_nothing_pending() {
     assert!(scenario.world.snapshot.operations.is_empty());
     assert_eq!(scenario.stored("Downloads.1.LastFileType"), Some("1 Firmware Upgrade Image".into()));
     assert!(scenario.periodic().requests.is_empty());
+}
+
+#[test]
+fn a_download_needs_an_address() {
+    let mut scenario = Scenario::router().script(DOWNLOAD);
+    scenario.world.settings.file_url_prefix.clear();
+    assert!(scenario.periodic().requests.is_empty());
+    assert_eq!(scenario.fault().fault.code, "no_file_url");
+    assert!(scenario.fault().fault.message.contains("fw.bin"));
+
+    let mut scenario =
+        Scenario::router().script(&DOWNLOAD.replace("fw.bin", "\\\"http://elsewhere.example/fw.bin\\\""));
+    scenario.world.settings.file_url_prefix.clear();
+    assert_eq!(scenario.periodic().requests, ["Download 1 Firmware Upgrade Image http://elsewhere.example/fw.bin"]);
+    scenario.expect_no_fault();
 }
 
 #[test]

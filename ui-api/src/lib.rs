@@ -1,10 +1,11 @@
-//! The interfaces for people and their systems: the NBI, with its API keys.
+//! The interfaces for people and their systems: the NBI, with its API keys, and the file server.
 //!
 //! ```text
 //!  connection   sockets, request lines, limits
 //!    └ nbi        the REST API
-//!        ├ access     API keys, scopes, throttle, guard against other sites
-//!        └ answer     statuses, reason phrases, bodies
+//!    │   ├ access     API keys, scopes, throttle, guard against other sites
+//!    │   └ answer     statuses, reason phrases, bodies
+//!    └ files      what devices download
 //! ```
 //!
 //! What does not live here: the protocol of devices (`cwmp`), storage (`store`), the engine (`acs_core`).
@@ -12,7 +13,9 @@
 mod access;
 mod answer;
 mod connection;
+mod files;
 mod nbi;
 
 pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
+pub use files::{FileServer, Grant, PathRefusal, UrlSigner, serve_files};
 pub use nbi::{DeviceWaker, Nbi, NbiOptions, SessionBoard, SessionPhase, SessionWatch, serve};

@@ -185,7 +185,7 @@ impl Planner<'_> {
             let file_name = field("FileName").unwrap_or_default();
             let download = Download {
                 file_type: field("FileType").unwrap_or_default(),
-                url: format!("{}{}", self.situation.settings.file_url_prefix, percent_encode(&file_name)),
+                url: file_url(&self.situation.settings.file_url_prefix, &file_name),
                 target_file_name: field("TargetFileName").unwrap_or_default(),
                 ..Download::default()
             };
@@ -295,6 +295,11 @@ fn as_time(value: &TypedValue) -> Option<i64> {
         Value::Float(time) => Some(time as i64),
         _ => None,
     }
+}
+
+/// Where a file is fetched: a name that is a URL already says it itself.
+fn file_url(prefix: &str, file_name: &str) -> String {
+    if file_name.contains("://") { file_name.to_owned() } else { format!("{prefix}{}", percent_encode(file_name)) }
 }
 
 /// Percent-encodes what a URL's path segment does not hold.

@@ -342,6 +342,12 @@ impl Session {
                 self.finish_creation();
                 Progress::Again
             }
+            Step::Request(AcsRequest::Download(download), Purpose::Command { source, instance })
+                if !download.url.contains("://") =>
+            {
+                self.refuse_download(source, &instance);
+                Progress::Again
+            }
             Step::Request(request, purpose) => self.checked_request(request, purpose, configuration),
             Step::Queue(changes) => {
                 if let Some(cycle) = &mut self.cycle {

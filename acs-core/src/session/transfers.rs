@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::fault::{Fault, ProvisionCall};
 use crate::operation::Operation;
-use crate::planner::Sources;
+use crate::planner::{Refusal, Sources};
 use crate::rpc::{Download, TransferComplete};
 use crate::value::{TypedValue, Value, XsdType};
 
@@ -48,6 +48,23 @@ impl Session {
         let operation = Operation { retries: retries.collect(), ..operation };
         self.operations.insert(command_key.to_owned(), operation);
         self.changed_operations.insert(command_key.to_owned());
+    }
+
+    /// Nobody has said where devices fetch files: the device could not know either.
+    pub(super) fn refuse_download(&mut self, source: u32, instance: &str) {
+        let file_name = self.download_text(instance, "FileName");
+        let Some(cycle) = &mut self.cycle else { return };
+        cycle.ledger.refused_commands.insert(format!("Downloads.{instance}"));
+        let sources = cycle.lowest_sources(&Sources::from([source]));
+        cycle.ledger.refusals.push(Refusal {
+            sources,
+            code: "no_file_url".to_owned(),
+            message: format!(
+                "{file_name} cannot be downloaded: the address under which the device reaches the file server is not known; \
+                 configure it (--file-url-prefix), or use a whole URL as the file's name"
+            ),
+            detail: json!({ "fileName": file_name }),
+        });
     }
 
     /// The channels behind a source, each with all its provisions.

@@ -351,7 +351,8 @@ pub type Extension<'a> = &'a dyn Fn(&ExtensionCall) -> Result<serde_json::Value,
 
 impl World {
     pub fn new() -> World {
-        World { clock: 1_700_000_000_000, ..Default::default() }
+        let settings = Settings { file_url_prefix: "http://files.example/".into(), ..Settings::default() };
+        World { clock: 1_700_000_000_000, settings, ..Default::default() }
     }
 
     /// Runs one session and stores what it changed. The clock then stands 50 minutes later.
