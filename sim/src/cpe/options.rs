@@ -280,4 +280,13 @@ mod tests {
             assert_eq!(retry.window(count), window, "retry {count}");
         }
     }
+
+    #[test]
+    fn the_documented_example_is_read() {
+        let documentation = include_str!("../../../docs/simulator.md");
+        let example = documentation.split("```json").nth(1).and_then(|rest| rest.split("```").next());
+        let options = Options::from_json(example.unwrap()).unwrap();
+        assert_eq!((options.parameters, options.faults.len()), (200, 1));
+        assert_eq!(options.transfers, TransferMode::SameSession);
+    }
 }
