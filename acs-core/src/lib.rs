@@ -18,6 +18,7 @@ pub mod plan;
 pub mod planner;
 pub mod query;
 pub mod random;
+pub mod recording;
 pub mod rpc;
 pub mod script;
 pub mod session;

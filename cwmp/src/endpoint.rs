@@ -27,7 +27,7 @@ use crate::limits::EndpointLimits;
 use crate::log::{self, Subject};
 use crate::opening::Opening;
 use crate::pool::Pool;
-use crate::ports::{Clock, ConfigurationSource, ExtensionCaller, SessionObserver};
+use crate::ports::{Clock, ConfigurationSource, ExtensionCaller, SessionObserver, SessionRecorder};
 use crate::sessions::{LiveSession, SessionTable};
 use crate::soap::write::write_fault;
 use crate::soap::{Envelope, FaultCode, Message, glance, parse};
@@ -58,6 +58,7 @@ pub struct EndpointParts {
 /// The HTTP endpoint that devices visit. It may serve several listeners; a session can go from one to another.
 pub struct Endpoint {
     pub(crate) parts: EndpointParts,
+    pub(crate) recorder: Option<Arc<dyn SessionRecorder>>,
     pub(crate) table: SessionTable,
     pub(crate) statistics: Arc<CwmpStatistics>,
     connections: Arc<Semaphore>,
@@ -73,6 +74,11 @@ pub struct Endpoint {
 impl Endpoint {
     /// Makes an endpoint. It does nothing before it is served (see [`crate::serve`]).
     pub fn new(parts: EndpointParts) -> Arc<Endpoint> {
+        Endpoint::recorded(parts, None)
+    }
+
+    /// Makes an endpoint whose sessions are offered to a recorder.
+    pub fn recorded(parts: EndpointParts, recorder: Option<Arc<dyn SessionRecorder>>) -> Arc<Endpoint> {
         let permits = parts.limits.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Endpoint {
             table: SessionTable::new(),
@@ -84,6 +90,7 @@ impl Endpoint {
             sessions_begun: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
             is_swept: AtomicBool::new(false),
+            recorder,
             parts,
         })
     }

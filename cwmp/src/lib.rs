@@ -15,6 +15,7 @@ mod answer;
 mod body;
 mod closing;
 mod connection;
+pub mod connection_request;
 pub mod cookies;
 pub mod encoding;
 mod endpoint;
@@ -35,7 +36,7 @@ pub use limits::EndpointLimits;
 pub use pool::Pool;
 pub use ports::{
     Clock, ConfigurationSource, ExtensionCaller, PinnedConfiguration, SessionEnd, SessionObserver, SessionOptions,
-    system_clock,
+    SessionRecorder, SessionRecording, system_clock,
 };
 pub use server::{serve, serve_connection};
 pub use statistics::CwmpStatistics;

@@ -152,7 +152,7 @@ impl Endpoint {
         let configuration = self.parts.configuration.current();
         let timestamp = (self.parts.clock)();
         let (remote, statistics) = (connection.remote.clone(), self.statistics.clone());
-        let device_id = live.device_id.clone();
+        let (device_id, recorder) = (live.device_id.clone(), self.recorder.clone());
         let (longest, limits) = (self.limits().max_session_timeout, self.limits().body);
         let work = move || {
             let Opening { inform, body, coding } = opening;
@@ -167,6 +167,8 @@ impl Endpoint {
                 log::body(subject, "received", &body.text, true);
             }
             settings.remote_address = remote.to_string();
+            let recording =
+                recorder.and_then(|recorder| recorder.begin(&snapshot, &inform, timestamp, &settings, &*configuration));
             let session = Session::open(snapshot, &inform, timestamp, settings);
             let (text, id) = (&mut String::with_capacity(640), envelope.id.as_deref().unwrap_or_default());
             match version {
@@ -175,7 +177,7 @@ impl Endpoint {
             }
             log::body(subject, "sent", text, debug);
             let mut visit = Visit::new(session, configuration, envelope.namespace, remote.clone(), statistics);
-            (visit.write, visit.debug) = (write, debug);
+            (visit.write, visit.debug, visit.recording) = (write, debug, recording);
             log::session_lines(&remote, &mut visit.session);
             let (bytes, coding) = compressed(std::mem::take(text), coding);
             // A device that can wait long may be waited for as long.

@@ -4,10 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use acs_core::change::{DeviceSnapshot, SessionChange};
 use acs_core::expression::Context;
+use acs_core::rpc::Inform;
 use acs_core::script::{ExtensionCall, ScriptFault};
 use acs_core::session::configuration::Configuration;
 use acs_core::session::settings::{ConfigValues, Settings};
+use acs_core::session::{Input, Output};
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
@@ -23,6 +26,11 @@ pub trait ConfigurationSource: Send + Sync {
 pub trait PinnedConfiguration: Configuration {
     /// The options of a device's session. The context knows the stored device and what its Inform says.
     fn session_options(&self, context: &dyn Context) -> SessionOptions;
+
+    /// What it was made of, for recordings; null when it cannot be told.
+    fn documents(&self) -> Json {
+        Json::Null
+    }
 }
 
 /// How a device's session is held, evaluated when it begins (`docs/configuration.md`).
@@ -90,6 +98,31 @@ pub trait SessionObserver: Send + Sync {
 
     /// A device's session is over, and what it changed is written (or lost, when it says so).
     fn session_ended(&self, device_id: &str, end: SessionEnd);
+}
+
+/// Records sessions, so that they can be replayed. Called on the pool's threads.
+pub trait SessionRecorder: Send + Sync {
+    /// A session begins with this. `None`: it is not recorded.
+    fn begin(
+        &self,
+        snapshot: &DeviceSnapshot,
+        inform: &Inform,
+        timestamp: i64,
+        settings: &Settings,
+        configuration: &dyn PinnedConfiguration,
+    ) -> Option<Box<dyn SessionRecording>>;
+}
+
+/// A session's recording. It takes in plain secrets, and must not let them out.
+pub trait SessionRecording: Send {
+    /// Something happens to the session.
+    fn input(&mut self, input: &Input);
+
+    /// What the session says to that.
+    fn output(&mut self, output: &Output);
+
+    /// The session is over.
+    fn end(self: Box<Self>, change: &SessionChange);
 }
 
 /// How a session ended.

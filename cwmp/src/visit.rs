@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::body::Body;
 use crate::encoding::{BodyError, BodyLimits, ContentCoding, decode_body, encode_body};
 use crate::log::{self, Subject};
-use crate::ports::PinnedConfiguration;
+use crate::ports::{PinnedConfiguration, SessionRecording};
 use crate::soap::write::{
     write_fault, write_get_rpc_methods_response, write_must_understand_fault, write_request,
     write_transfer_complete_response,
@@ -39,6 +39,7 @@ pub(crate) struct Visit {
     pub(crate) namespace: CwmpNamespace,
     pub(crate) write: WriteOptions,
     pub(crate) debug: bool,
+    pub(crate) recording: Option<Box<dyn SessionRecording>>,
     pub(crate) remote: Arc<str>,
     pub(crate) statistics: Arc<CwmpStatistics>,
     /// The compression of the message that is being answered.
@@ -107,6 +108,7 @@ impl Visit {
             namespace,
             write: WriteOptions::default(),
             debug: false,
+            recording: None,
             remote,
             statistics,
             coding: None,
@@ -149,7 +151,7 @@ impl Visit {
         warn!(target: "cwmp", device, remote, status = refusal.status.as_u16(), "the session is broken off: {}", refusal.reason);
         let input = Input::Gone { reason: refusal.reason.clone() };
         // It can only be finished now, or have been before.
-        self.session.step(input, &*self.configuration);
+        self.advance(input);
         self.over(Err(refusal))
     }
 
@@ -210,7 +212,7 @@ impl Visit {
         }
         match request {
             CpeRequest::TransferComplete(message) => {
-                match self.session.step(Input::TransferComplete(message), &*self.configuration) {
+                match self.advance(Input::TransferComplete(message)) {
                     Output::Acknowledged => {}
                     _ => return self.abort(Refusal::bad_state()),
                 }
@@ -304,7 +306,7 @@ impl Visit {
     }
 
     fn step(&mut self, input: Input) -> Turn {
-        let output = self.session.step(input, &*self.configuration);
+        let output = self.advance(input);
         self.flush_log();
         match output {
             Output::Request { id, request } => {
@@ -322,9 +324,24 @@ impl Visit {
         }
     }
 
+    fn advance(&mut self, input: Input) -> Output {
+        if let Some(recording) = &mut self.recording {
+            recording.input(&input);
+        }
+        let output = self.session.step(input, &*self.configuration);
+        if let Some(recording) = &mut self.recording {
+            recording.output(&output);
+        }
+        output
+    }
+
     fn over(&mut self, verdict: Result<(), Refusal>) -> Turn {
         self.flush_log();
-        Turn::Over(Box::new(self.session.change()), verdict)
+        let change = self.session.change();
+        if let Some(recording) = self.recording.take() {
+            recording.end(&change);
+        }
+        Turn::Over(Box::new(change), verdict)
     }
 
     fn say(&mut self, write: impl FnOnce(&mut String)) -> Turn {

@@ -41,6 +41,8 @@ pub enum Command {
     Bench(BenchArguments),
     /// Show what a session would ask and tell a device. Nothing is sent or written.
     Plan(PlanArguments),
+    /// Run recorded sessions again, and show where they go another way.
+    Replay(ReplayArguments),
     /// Check provision scripts without running them.
     Check(CheckArguments),
 }
@@ -69,6 +71,15 @@ pub struct ServeArguments {
     /// The URL at which devices reach the file server, ending in a slash [default: by the host of their ACS URL].
     #[arg(long, value_name = "URL", env = "LODESTAR_FILE_URL_PREFIX")]
     pub file_url_prefix: Option<String>,
+    /// Let connection requests go to this machine's own addresses, which are refused otherwise: for simulated devices.
+    #[arg(long, env = "LODESTAR_CONNECTION_REQUESTS_TO_THIS_MACHINE")]
+    pub connection_requests_to_this_machine: bool,
+    /// Record every session into this directory, without secrets, for `lodestar replay`.
+    #[arg(long, value_name = "DIR", env = "LODESTAR_RECORD")]
+    pub record: Option<PathBuf>,
+    /// Record only this device's sessions; may be given several times.
+    #[arg(long, value_name = "ID", env = "LODESTAR_RECORD_DEVICE", value_delimiter = ',')]
+    pub record_device: Vec<String>,
     /// Also start three simulated devices and instructive presets, and say what to look at.
     #[arg(long, env = "LODESTAR_DEMO")]
     pub demo: bool,
@@ -196,12 +207,29 @@ pub struct PlanArguments {
     pub json: bool,
 }
 
+/// Options of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    /// Recordings, as `serve --record` makes them.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Replay with this script in a provision's place; may be given several times.
+    #[arg(long, value_name = "NAME=FILE")]
+    pub provision: Vec<String>,
+    /// Print the comparison as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArguments {
     /// Rhai scripts.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Compare literal paths and values with the devices in this data directory; its server may be running.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
     /// Print the findings as JSON.
     #[arg(long)]
     pub json: bool,

@@ -40,6 +40,11 @@ impl LiveConfiguration {
         Ok(Arc::new(LiveConfiguration { current, store, limits, file_urls }))
     }
 
+    /// The snapshot that sessions get which begin now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
     /// Compiles again whenever the store's configuration changes, until stopped.
     pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
         let mut seen = self.store.configuration_revision().await.unwrap_or(0);
@@ -81,6 +86,10 @@ impl ConfigurationSource for LiveConfiguration {
 }
 
 impl PinnedConfiguration for Snapshot {
+    fn documents(&self) -> Json {
+        serde_json::to_value(self.documents()).unwrap_or_default()
+    }
+
     fn session_options(&self, context: &dyn Context) -> SessionOptions {
         let mut options = SessionOptions::evaluate(self.config(), context);
         options.settings.file_url_prefix = self.file_url_prefix(context);

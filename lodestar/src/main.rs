@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Parser;
 use lodestar::command_line::{Command, CommandLine, LogFormat, SimCommand};
 use lodestar::options::ServeOptions;
-use lodestar::{bench, check, plan, serve, simulate};
+use lodestar::{bench, check, plan, replay, serve, simulate};
 use sandbox::Limits;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -52,7 +52,8 @@ async fn run(command: Command, stop: CancellationToken) -> Result<bool> {
             Ok(true)
         }
         Command::Plan(arguments) => plan::run(arguments, limits()).await,
-        Command::Check(arguments) => check::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments, &limits()),
+        Command::Check(arguments) => check::run(arguments).await,
     }
 }
 

@@ -19,6 +19,9 @@ struct ConfigFile {
     nbi_open: bool,
     files_listen: Option<SocketAddr>,
     file_url_prefix: Option<String>,
+    connection_requests_to_this_machine: bool,
+    record: Option<PathBuf>,
+    record_device: Vec<String>,
     extensions: ExtensionOptions,
 }
 
@@ -47,8 +50,14 @@ pub struct ServeOptions {
     pub files_listen: SocketAddr,
     /// The URL below which devices reach the file server; empty when none is configured.
     pub file_url_prefix: String,
+    /// Whether connection requests may go to this machine's own addresses.
+    pub wake_this_machine: bool,
     /// Extensions.
     pub extensions: ExtensionOptions,
+    /// Where sessions are recorded, if they are.
+    pub record: Option<PathBuf>,
+    /// The devices whose sessions are recorded; empty for all.
+    pub record_device: Vec<String>,
     /// Whether the demonstration runs.
     pub demo: bool,
 }
@@ -75,6 +84,14 @@ impl ServeOptions {
                 .or(file.files_listen)
                 .unwrap_or_else(|| if arguments.demo { loopback(7567) } else { any(7567) }),
             file_url_prefix: arguments.file_url_prefix.or(file.file_url_prefix).unwrap_or_default(),
+            wake_this_machine: arguments.connection_requests_to_this_machine
+                || file.connection_requests_to_this_machine
+                || arguments.demo,
+            record: arguments.record.or(file.record),
+            record_device: [arguments.record_device, file.record_device]
+                .into_iter()
+                .find(|list| !list.is_empty())
+                .unwrap_or_default(),
             extensions: file.extensions,
             demo: arguments.demo,
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use cwmp::connection_request::AddressPolicy;
 use cwmp::{Endpoint, EndpointLimits, EndpointParts, Pool, system_clock};
 use ext::{Extensions, ExtensionsConfig};
 use sandbox::Limits;
@@ -13,12 +14,15 @@ use store::{EmbeddedStore, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use ui_api::{ApiKeys, FileServer, Nbi, NbiOptions};
+use ui_api::{ApiKeys, FileServer, Nbi, NbiOptions, SessionBoard};
 
 use crate::file_urls::{self, FileUrls};
 use crate::live::LiveConfiguration;
 use crate::options::ServeOptions;
+use crate::planning::StoredPlanner;
 use crate::ports::Calls;
+use crate::record::Recorder;
+use crate::waker::{SessionNews, Waker};
 use crate::{demo, first_start};
 
 /// Runs the server until it is told to stop.
@@ -46,18 +50,20 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
     let signer = file_urls::signer(&options.data_dir)?;
     let file_urls = FileUrls::new(signer.clone(), options.file_url_prefix.clone(), files_address);
 
-    let configuration = LiveConfiguration::load(store.clone(), limits, Some(file_urls)).await?;
+    let configuration = LiveConfiguration::load(store.clone(), limits.clone(), Some(file_urls)).await?;
     let extensions = Arc::new(Extensions::new(extensions_config(&options))?);
+    let sessions = Arc::new(SessionBoard::default());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let endpoint = Endpoint::new(EndpointParts {
+    let parts = EndpointParts {
         store: store.clone(),
         configuration: configuration.clone(),
         extensions: Arc::new(Calls(extensions.clone())),
-        observer: None,
+        observer: Some(Arc::new(SessionNews(sessions.clone()))),
         clock: system_clock(),
         pool: Pool::start(threads, Some(Arc::new(sandbox::mark_script_thread))).context("starting worker threads")?,
         limits: EndpointLimits::default(),
-    });
+    };
+    let endpoint = Endpoint::recorded(parts, Recorder::from_options(&options)?);
 
     let mut tasks = JoinSet::new();
     tasks.spawn(configuration.clone().follow(stop.clone()));
@@ -67,7 +73,11 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
         tasks.spawn(cwmp::serve(listener, endpoint.clone(), stop.clone()));
     }
     let nbi_address = nbi_listener.local_addr()?;
-    let nbi = Arc::new(Nbi::new(store.clone(), NbiOptions { open: options.nbi_open, ..NbiOptions::default() }));
+    let policy = if options.wake_this_machine { AddressPolicy::anywhere() } else { AddressPolicy::default() };
+    let waker = Arc::new(Waker::new(store.clone(), configuration.clone(), policy));
+    let planner = Arc::new(StoredPlanner::new(store.clone(), configuration.clone(), limits));
+    let nbi = Nbi::new(store.clone(), NbiOptions { open: options.nbi_open, ..NbiOptions::default() });
+    let nbi = Arc::new(nbi.with_planner(planner).with_sessions(waker, sessions));
     let nbi_stop = stop.clone();
     tasks.spawn(async move {
         if let Err(error) = ui_api::serve(nbi_listener, nbi, nbi_stop).await {
@@ -129,7 +139,7 @@ async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {
 }
 
 /// Makes a directory that only its owner can read: it will hold credentials.
-fn create_private_directory(path: &Path) -> Result<()> {
+pub(crate) fn create_private_directory(path: &Path) -> Result<()> {
     let context = || format!("creating the data directory {}", path.display());
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);

@@ -13,12 +13,14 @@ use acs_core::session::settings::ConfigValues;
 use presets::PresetSet;
 use provisions::Builtins;
 use sandbox::{Limits, ScriptSource, Scripts};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::file_urls::FileUrls;
 
 /// The documents that a snapshot is made of, by name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Documents {
     /// Preset documents.
     pub presets: BTreeMap<String, Json>,
@@ -28,17 +30,20 @@ pub struct Documents {
     pub provisions: BTreeMap<String, String>,
     /// Rhai sources.
     pub virtual_parameters: BTreeMap<String, String>,
-    /// Expressions in text form.
+    /// Expressions in text form. They are evaluated when a session opens, so that recordings need none.
+    #[serde(skip)]
     pub config: BTreeMap<String, String>,
     /// Lengths of stored files in bytes.
     pub files: BTreeMap<String, u64>,
     /// Makes the URLs from which devices fetch files.
+    #[serde(skip)]
     pub file_urls: Option<FileUrls>,
 }
 
 /// A compiled configuration.
 #[derive(Debug)]
 pub struct Snapshot {
+    documents: Documents,
     presets: PresetSet,
     scripts: Scripts,
     fingerprints: BTreeMap<(ScriptKind, String), u64>,
@@ -87,7 +92,13 @@ impl Snapshot {
         let virtual_parameters = documents.virtual_parameters.keys().map(|name| name.as_str().into()).collect();
         let files = documents.files.clone();
         let file_urls = documents.file_urls.clone();
-        (Snapshot { presets, scripts, fingerprints, virtual_parameters, files, config, file_urls }, problems)
+        let documents = documents.clone();
+        (Snapshot { documents, presets, scripts, fingerprints, virtual_parameters, files, config, file_urls }, problems)
+    }
+
+    /// What it was compiled from.
+    pub fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     /// The config collection.

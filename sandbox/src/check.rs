@@ -111,11 +111,10 @@ impl Checker {
     }
 
     fn node(&mut self, path: &[ASTNode]) {
+        if let Some((call, at, is_method)) = call_of(path) {
+            return self.call(path, call, at, is_method);
+        }
         match path.last() {
-            Some(ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at))) => {
-                self.call(path, call, *at, false);
-            }
-            Some(ASTNode::Expr(Expr::MethodCall(call, at))) => self.call(path, call, *at, true),
             Some(ASTNode::Stmt(Stmt::For(parts, _))) => self.loop_body(parts.2.body.statements()),
             Some(ASTNode::Stmt(Stmt::While(parts, _) | Stmt::Do(parts, ..))) => self.loop_body(parts.body.statements()),
             _ => {}
@@ -267,6 +266,15 @@ impl Checker {
     fn find(&mut self, severity: Severity, at: Position, message: String) {
         let (line, column) = line_and_column(at);
         self.findings.push(Finding { line, column, severity, message });
+    }
+}
+
+/// The call that the innermost node is: its parts, its place, and whether it is written `value.name()`.
+pub fn call_of<'a>(path: &[ASTNode<'a>]) -> Option<(&'a FnCallExpr, Position, bool)> {
+    match path.last()? {
+        ASTNode::Expr(Expr::FnCall(call, at)) | ASTNode::Stmt(Stmt::FnCall(call, at)) => Some((call, *at, false)),
+        ASTNode::Expr(Expr::MethodCall(call, at)) => Some((call, *at, true)),
+        _ => None,
     }
 }
 

@@ -1,9 +1,12 @@
 //! End-to-end tests: the real binary as a process, spoken to from outside by HTTP and SOAP.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod checking;
 mod crash;
 mod demo;
 mod downloads;
 mod kit;
 mod planning;
 mod provisioning;
+mod replaying;
+mod waking;

@@ -10,5 +10,6 @@ mod bench;
 mod channels;
 mod properties;
 mod reading;
+mod recorded;
 mod seed_examples;
 mod writing;

@@ -18,4 +18,7 @@ mod nbi;
 
 pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
 pub use files::{FileServer, Grant, PathRefusal, UrlSigner, serve_files};
-pub use nbi::{DeviceWaker, Nbi, NbiOptions, SessionBoard, SessionPhase, SessionWatch, serve};
+pub use nbi::{
+    DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, SessionBoard, SessionPhase,
+    SessionWatch, is_secret_field, serve,
+};

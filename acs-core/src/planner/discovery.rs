@@ -172,7 +172,6 @@ impl<'a> Planner<'a> {
         };
         if rest.is_empty()
             && let Some(index) = demand.declaration
-            && self.effective(index).is_active()
             && self.effective(index).declaration.wanted.instances.is_some()
         {
             self.add_count(at, index);
@@ -277,12 +276,13 @@ impl<'a> Planner<'a> {
             }
         }
         let Some(index) = demand.declaration else { return };
-        let effective = self.effective(index);
-        if !effective.is_active() {
-            return;
-        }
+        let effective = *self.effective(index);
         let wanted = &effective.declaration.wanted;
         if wanted.value.is_none() && wanted.notification.is_none() && wanted.access_list.is_none() {
+            return;
+        }
+        if !effective.is_active() {
+            self.overrule(id, index);
             return;
         }
         let order = &mut self.target_order;
@@ -300,6 +300,27 @@ impl<'a> Planner<'a> {
         if wanted.access_list.is_some() {
             target.access_list = Some(index);
         }
+    }
+
+    /// A declaration that waits still counts where something is written now that it would overwrite afterwards. Written once,
+    /// with the last word's value, the parameter comes to rest; written in turns, it never would.
+    fn overrule(&mut self, id: NodeId, index: usize) {
+        let effective = *self.effective(index);
+        let Some(mut target) = self.targets.get(&id).copied() else { return };
+        let is_equal = |other: Option<usize>| {
+            other.is_some_and(|other| self.situation.declarations[other].weight == effective.weight)
+        };
+        let wanted = &effective.declaration.wanted;
+        if wanted.value.is_some() && is_equal(target.value) {
+            target.value = Some(index);
+        }
+        if wanted.notification.is_some() && is_equal(target.notification) {
+            target.notification = Some(index);
+        }
+        if wanted.access_list.is_some() && is_equal(target.access_list) {
+            target.access_list = Some(index);
+        }
+        self.targets.insert(id, target);
     }
 
     fn is_listed_in(&self, names: &std::collections::BTreeSet<String>, id: NodeId) -> bool {

@@ -33,12 +33,31 @@ impl<'a> Planner<'a> {
 
     /// Combines the counts declared for one object, in order: each keeps the first `max` of its matches, deletes the others,
     /// takes back deletions of earlier ones, and adds what is missing.
+    ///
+    /// Counts that wait take part once something is to be changed anyway, so that nothing is added only to be deleted again.
     pub(super) fn instance_plan(&self, parent: NodeId) -> InstancePlan {
+        let all = self.counts.get(&parent).map_or(&[][..], Vec::as_slice);
+        let (active, waiting): (Vec<usize>, Vec<usize>) =
+            all.iter().partition(|&&index| self.effective(index).is_active());
+        let plan = self.combined_counts(parent, &active);
+        if waiting.is_empty() || plan.deletes.is_empty() && plan.adds.is_empty() {
+            return plan;
+        }
+        let weights: Vec<i64> = active.iter().map(|&index| self.effective(index).weight).collect();
+        let counted = |index: &usize| {
+            let effective = self.effective(*index);
+            effective.is_active() || weights.contains(&effective.weight)
+        };
+        let counted: Vec<usize> = all.iter().copied().filter(counted).collect();
+        self.combined_counts(parent, &counted)
+    }
+
+    fn combined_counts(&self, parent: NodeId, counts: &[usize]) -> InstancePlan {
         let tree = self.situation.tree;
         let mut doomed: Vec<(NodeId, Option<usize>)> = tree.children(parent).iter().map(|&id| (id, None)).collect();
         let mut adds: Vec<(Arc<Alias>, usize)> = Vec::new();
         let nothing: Arc<Alias> = Arc::new(Alias { pairs: Vec::new() });
-        for &index in self.counts.get(&parent).into_iter().flatten() {
+        for &index in counts {
             let declaration = self.effective(index).declaration;
             let Some(InstanceCount { min, max }) = declaration.wanted.instances else { continue };
             let (name, alias) = match declaration.path.segments().last() {

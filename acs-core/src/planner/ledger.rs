@@ -35,6 +35,9 @@ pub struct Ledger {
     pub suspects: BTreeMap<String, u32>,
     /// Groups of names to read apart, to find the one that fails the others.
     pub split_reads: VecDeque<Vec<String>>,
+    /// Groups of names whose attributes are to be read apart, likewise.
+    #[serde(default)]
+    pub split_attribute_reads: VecDeque<Vec<String>>,
     /// Groups of names to set apart, to find the one that fails the others.
     pub split_sets: VecDeque<Vec<String>>,
     /// DeleteObject and AddObject to send one after the other.
@@ -86,6 +89,11 @@ pub enum QueuedChange {
 }
 
 impl QueuedChange {
+    /// Whether it adds an instance to this object.
+    pub fn adds_to(&self, object: &str) -> bool {
+        matches!(self, QueuedChange::Add { object: same, .. } if same == object)
+    }
+
     /// Who wants it.
     pub fn source(&self) -> u32 {
         match self {

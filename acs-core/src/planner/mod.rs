@@ -106,8 +106,8 @@ pub enum Purpose {
 /// A change of what the server itself keeps.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LocalChange {
-    /// Set (`Some`) or remove (`None`) a tag.
-    Tag(Arc<str>, Option<Value>),
+    /// Set (`Some`) or remove (`None`) a tag; who wants it, and where that was declared.
+    Tag(Arc<str>, Option<Value>, u32, String),
     /// Make sure that a local root exists.
     EnsureRoot(&'static str),
     /// Add an entry below `Downloads`, with initial fields.
@@ -268,6 +268,14 @@ impl<'a> Planner<'a> {
             let (batch, sources) = self.values.batch(size);
             let request = AcsRequest::GetParameterValues { parameter_names: names(batch) };
             return Some(Step::Request(request, Purpose::Read { sources }));
+        }
+        if let Some(group) = self.situation.ledger.split_attribute_reads.front() {
+            let wanted = |id: &&NodeId| group.contains(&tree.path_text(**id));
+            let sources = self.attributes.order.iter().filter(wanted).filter_map(|id| self.attributes.sources.get(id));
+            return Some(Step::Request(
+                AcsRequest::GetParameterAttributes { parameter_names: group.clone() },
+                Purpose::Read { sources: sources.flatten().copied().collect() },
+            ));
         }
         if !self.attributes.order.is_empty() {
             let (batch, sources) = self.attributes.batch(size);

@@ -230,7 +230,8 @@ impl Planner<'_> {
             let current =
                 tree.find("Tags").and_then(|tags| tree.child(tags, tag)).and_then(|id| tree.node(id).typed_value());
             if wanted.as_ref() != current.map(|TypedValue(value, _)| value) {
-                out.push(LocalChange::Tag(tag.clone(), wanted));
+                let origin = effective.declaration.origin.to_string();
+                out.push(LocalChange::Tag(tag.clone(), wanted, effective.source, origin));
             }
         }
         for &parent in &self.count_order {

@@ -91,6 +91,7 @@ impl Session {
                 self.instance_deleted(&instance);
                 if let Some(cycle) = &mut self.cycle {
                     cycle.ledger.queue.pop_front();
+                    cycle.ledger.created.remove(&instance);
                     cycle.ledger.deleted.insert(instance.clone());
                     cycle.note_write(&instance, "(deleted)".to_owned(), &origin, source);
                 }
@@ -263,6 +264,7 @@ impl Session {
         let missing = requested.iter().filter(|name| !list.iter().any(|entry| entry.name == **name)).cloned();
         if let Some(cycle) = &mut self.cycle {
             cycle.ledger.unreadable_attributes.extend(missing);
+            cycle.ledger.split_attribute_reads.pop_front_if(|group| group.as_slice() == requested);
         }
     }
 
@@ -310,7 +312,7 @@ impl Session {
             }
             return;
         }
-        let alias = keys.iter().map(|(key, text)| format!("{key}:{text}")).collect::<Vec<_>>().join(",");
+        let alias = alias_text(&keys);
         let tree = self.tree_mut();
         let node = tree.ensure(&instance);
         tree.set_listed(node, true, true, at);
@@ -398,4 +400,9 @@ impl Session {
             cycle.note_write(name, "(sent)".to_owned(), "", source);
         }
     }
+}
+
+/// An instance's keys as text, as they are remembered with what was added for them.
+pub(super) fn alias_text(keys: &[(String, String)]) -> String {
+    keys.iter().map(|(key, text)| format!("{key}:{text}")).collect::<Vec<_>>().join(",")
 }

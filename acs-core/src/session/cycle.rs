@@ -350,9 +350,7 @@ impl Session {
             }
             Step::Request(request, purpose) => self.checked_request(request, purpose, configuration),
             Step::Queue(changes) => {
-                if let Some(cycle) = &mut self.cycle {
-                    cycle.ledger.queue.extend(changes);
-                }
+                self.queue_changes(changes);
                 Progress::Again
             }
             Step::Local(changes) => {
@@ -436,12 +434,13 @@ impl Session {
             .map(|declaration| format!("{} ({})", declaration.path, declaration.origin))
             .take(20)
             .collect();
+        let names: Vec<&str> = guilty.iter().map(|&index| &*level.sources[index as usize].name).collect();
         let most = self.settings.max_commit_iterations;
         let fault = Fault {
             code: "too_many_commits".to_owned(),
             message: format!(
                 "Too many commit iterations: {most} in one cycle (cwmp.maxCommitIterations); still declaring: {}",
-                waiting.join("; ")
+                if waiting.is_empty() { names.join(", ") } else { waiting.join("; ") }
             ),
             detail: Some(serde_json::json!({ "waiting": waiting, "writes": cycle.explain_writes() })),
         };

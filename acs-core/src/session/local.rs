@@ -23,10 +23,18 @@ const DOWNLOAD_FIELDS: [(&str, bool, bool); 10] = [
 impl Session {
     pub(super) fn apply_local(&mut self, changes: Vec<LocalChange>) {
         let at = self.stamp + 1;
+        for change in &changes {
+            if let LocalChange::Tag(tag, value, source, origin) = change
+                && let Some(cycle) = &mut self.cycle
+            {
+                let value = value.as_ref().map_or("(removed)".into(), Value::to_text).into_owned();
+                cycle.note_write(&format!("Tags.{tag}"), value, origin, *source);
+            }
+        }
         let tree = self.tree_mut();
         for change in changes {
             match change {
-                LocalChange::Tag(tag, value) => {
+                LocalChange::Tag(tag, value, ..) => {
                     let root = tree.ensure_child(DeviceTree::ROOT, "Tags");
                     match value {
                         Some(value) => {
@@ -60,6 +68,7 @@ fn add_download(tree: &mut DeviceTree, fields: &[(String, String)], at: i64) {
     let highest = tree.children(root).iter().filter_map(|&id| tree.name(id).parse::<u64>().ok()).max().unwrap_or(0);
     let entry = tree.ensure_child(root, &(highest + 1).to_string());
     tree.set_listed(entry, true, true, at);
+    tree.set_enumerated(entry, at);
     for (name, writable, is_time) in DOWNLOAD_FIELDS {
         let node = tree.ensure_child(entry, name);
         let given = fields.iter().find(|(field, _)| field == name).map(|(_, text)| Value::from(text.as_str()));

@@ -6,6 +6,7 @@ use crate::fault::{Fault, cpe_fault_detail};
 use crate::planner::{CreationStage, PendingSet, Purpose, QueuedChange, Refusal, Sources};
 use crate::rpc::{AcsRequest, CpeFault};
 
+use super::answers::alias_text;
 use super::configuration::Configuration;
 use super::{Outstanding, Session};
 
@@ -25,12 +26,15 @@ impl Session {
                 self.values_refused(parameter_names, &sources, &fault);
             }
             (AcsRequest::GetParameterAttributes { parameter_names }, Purpose::Read { sources }) => {
-                cycle.ledger.unreadable_attributes.extend(parameter_names.iter().cloned());
-                let what = format!("attributes of {}", list(&parameter_names));
-                self.refuse(&sources, &fault, &format!("{what}: the device refused to tell them"), json!({}));
+                self.attributes_refused(parameter_names, &sources, &fault);
             }
             (AcsRequest::SetParameterValues { .. }, Purpose::SetValues(sets)) => self.sets_refused(sets, &fault),
             (AcsRequest::SetParameterAttributes { parameter_list }, Purpose::SetAttributes(sources)) => {
+                if fault.code == INVALID_PARAMETER_NAME
+                    && self.look_again(parameter_list.iter().map(|change| &change.name))
+                {
+                    return;
+                }
                 for (change, source) in parameter_list.iter().zip(sources) {
                     if let Some(cycle) = &mut self.cycle {
                         cycle.ledger.unsettable_attributes.insert(change.name.clone());
@@ -154,6 +158,30 @@ impl Session {
         );
     }
 
+    fn attributes_refused(&mut self, names: Vec<String>, sources: &Sources, fault: &CpeFault) {
+        if let Some(cycle) = &mut self.cycle {
+            cycle.ledger.split_attribute_reads.pop_front_if(|group| *group == names);
+        }
+        if fault.code == INVALID_PARAMETER_NAME && self.look_again(names.iter()) {
+            return;
+        }
+        let Some(cycle) = &mut self.cycle else { return };
+        if names.len() > 1 {
+            let (first, second) = names.split_at(names.len() / 2);
+            cycle.ledger.split_attribute_reads.push_front(second.to_vec());
+            cycle.ledger.split_attribute_reads.push_front(first.to_vec());
+            return;
+        }
+        cycle.ledger.unreadable_attributes.extend(names.iter().cloned());
+        let name = names.into_iter().next().unwrap_or_default();
+        self.refuse(
+            sources,
+            fault,
+            &format!("{name}: the device refused to tell its attributes"),
+            json!({ "parameter": name }),
+        );
+    }
+
     fn sets_refused(&mut self, sets: Vec<PendingSet>, fault: &CpeFault) {
         let named: Vec<&PendingSet> = sets
             .iter()
@@ -172,11 +200,11 @@ impl Session {
         for set in guilty {
             let entry = fault.set_parameter_values_faults.iter().find(|entry| entry.parameter_name == set.path);
             let (code, text) = entry.map_or((&fault.code, &fault.message), |entry| (&entry.code, &entry.message));
+            if code == INVALID_PARAMETER_NAME && self.look_again([&set.path].into_iter()) {
+                continue;
+            }
             if let Some(cycle) = &mut self.cycle {
                 cycle.ledger.unsettable.insert(set.path.clone());
-            }
-            if code == INVALID_PARAMETER_NAME {
-                self.relist_parent(&set.path);
             }
             let value = set.value.0.to_text();
             let what = format!(
@@ -214,19 +242,27 @@ impl Session {
     fn change_refused(&mut self, change: QueuedChange, fault: &CpeFault) {
         let Some(cycle) = &mut self.cycle else { return };
         cycle.ledger.queue.pop_front();
-        let (object, what) = match &change {
-            QueuedChange::Delete { instance, .. } => {
-                if fault.code == INVALID_PARAMETER_NAME {
-                    // It is gone already, which is what was wanted.
-                    let instance = instance.clone();
-                    self.instance_deleted(&instance);
+        if fault.code == INVALID_PARAMETER_NAME {
+            match &change {
+                // It is gone already, which is what was wanted.
+                QueuedChange::Delete { instance, .. } if self.look_again([instance].into_iter()) => {
+                    return self.instance_deleted(instance);
+                }
+                QueuedChange::Add { object, .. } if self.look_again([object].into_iter()) => {
+                    if let Some(cycle) = &mut self.cycle {
+                        cycle.ledger.queue.retain(|other| !other.adds_to(object));
+                    }
                     return;
                 }
-                (
-                    instance.rsplit_once('.').map_or("", |(object, _)| object).to_owned(),
-                    format!("{instance}: the device refused to delete it"),
-                )
+                _ => {}
             }
+        }
+        let Some(cycle) = &mut self.cycle else { return };
+        let (object, what) = match &change {
+            QueuedChange::Delete { instance, .. } => (
+                instance.rsplit_once('.').map_or("", |(object, _)| object).to_owned(),
+                format!("{instance}: the device refused to delete it"),
+            ),
             QueuedChange::Add { object, .. } => {
                 (object.clone(), format!("{object}: the device refused to add an instance"))
             }
@@ -240,12 +276,62 @@ impl Session {
         self.refuse(&Sources::from([change.source()]), fault, &message, json!({ "object": object }));
     }
 
+    /// Takes in what is to be added and deleted. When an instance was added in this cycle for the very alias that again has too
+    /// few matches, something else declared here has changed its keys: adding one more would go on for ever.
+    pub(super) fn queue_changes(&mut self, changes: Vec<QueuedChange>) {
+        for change in changes {
+            let Some(cycle) = &mut self.cycle else { return };
+            let spoilt = match &change {
+                QueuedChange::Add { object, keys, .. } if !keys.is_empty() => {
+                    let tree = &self.tree;
+                    cycle.ledger.created.iter().find(|(instance, alias)| {
+                        **alias == alias_text(keys)
+                            && instance.rsplit_once('.').is_some_and(|(parent, _)| parent == object)
+                            && keys.iter().any(|(key, text)| {
+                                let node = tree.find(&format!("{instance}.{key}"));
+                                node.is_some_and(|id| !tree.node(id).value_equals_text(text))
+                            })
+                    })
+                }
+                _ => None,
+            };
+            let (Some((instance, alias)), QueuedChange::Add { object, source, origin, .. }) = (spoilt, &change) else {
+                cycle.ledger.queue.push_back(change);
+                continue;
+            };
+            let message = format!(
+                "{instance}: it was added for [{alias}], but another declaration has changed its keys; no more are added; \
+                 declared at {origin}"
+            );
+            let detail = json!({ "instance": instance, "alias": alias });
+            cycle.ledger.unchangeable.insert(object.clone());
+            let sources = cycle.lowest_sources(&Sources::from([*source]));
+            cycle.ledger.refusals.push(Refusal { sources, code: "instance_key_changed".to_owned(), message, detail });
+        }
+    }
+
     /// A name that the device no longer knows: it and what is below is forgotten, and its parent listed again.
     fn forget(&mut self, path: &str) {
         self.relist_parent(path);
         if let Some(node) = self.tree.find(path) {
             self.tree_mut().remove(node);
         }
+    }
+
+    /// Names that the device calls invalid are listed again: those that are gone drop out by themselves, which is no fault.
+    /// Returns false when they have all been called invalid before.
+    fn look_again<'n>(&mut self, names: impl Iterator<Item = &'n String>) -> bool {
+        let mut any = false;
+        for name in names {
+            let Some(cycle) = &mut self.cycle else { return false };
+            let suspicion = cycle.ledger.suspects.entry(name.clone()).or_default();
+            *suspicion += 1;
+            if *suspicion == 1 {
+                any = true;
+                self.relist_parent(name);
+            }
+        }
+        any
     }
 
     fn relist_parent(&mut self, path: &str) {
@@ -310,10 +396,4 @@ impl Session {
             cycle.ledger.refusals.push(Refusal { sources, code: "value_not_kept".to_owned(), message, detail });
         }
     }
-}
-
-fn list(names: &[String]) -> String {
-    const SHOWN: usize = 5;
-    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
 }

@@ -7,17 +7,20 @@
 //!        ├ documents       presets, provisions, virtual parameters, objects, config
 //!        ├ devices         devices, tags, faults
 //!        ├ files           what devices download
-//!        └ tasks           queueing, waking, waiting
+//!        ├ tasks           queueing, waking, waiting
+//!        └ plans           what a session would do
 //! ```
 //!
 //! What lives here: paths, parameters, statuses, and the tolerance that clients in the field need. What does not: what queries and
-//! tasks mean (`acs_core`), where things are kept (`store`), who wakes devices ([`DeviceWaker`]).
+//! tasks mean (`acs_core`), where things are kept (`store`), who wakes devices ([`DeviceWaker`]), who plans
+//! sessions ([`Planner`]).
 
 mod device_id;
 mod devices;
 mod documents;
 mod files;
 mod lists;
+mod plans;
 mod routes;
 mod secrets;
 mod sessions;
@@ -49,6 +52,8 @@ use lists::View;
 use routes::{Listed, Route};
 use target::Parameters;
 
+pub use plans::{PlanError, PlanRequest, PlanSubject, Planner};
+pub use secrets::is_secret_field;
 pub use sessions::{DeviceWaker, SessionBoard, SessionPhase, SessionWatch};
 
 /// This server's version.
@@ -100,6 +105,7 @@ pub struct Nbi {
     store: Arc<dyn Store>,
     waker: Arc<dyn DeviceWaker>,
     sessions: Arc<dyn SessionWatch>,
+    planner: Option<Arc<dyn Planner>>,
     options: NbiOptions,
     throttle: Throttle,
 }
@@ -162,6 +168,7 @@ impl Nbi {
             store,
             waker: Arc::new(NoWaker),
             sessions: Arc::new(SessionBoard::default()),
+            planner: None,
             options,
             throttle: Throttle::default(),
         }
@@ -171,6 +178,12 @@ impl Nbi {
     #[must_use]
     pub fn with_sessions(self, waker: Arc<dyn DeviceWaker>, sessions: Arc<dyn SessionWatch>) -> Nbi {
         Nbi { waker, sessions, ..self }
+    }
+
+    /// The same with somebody who plans sessions; without, there are no plans.
+    #[must_use]
+    pub fn with_planner(self, planner: Arc<dyn Planner>) -> Nbi {
+        Nbi { planner: Some(planner), ..self }
     }
 
     async fn wake(&self, device_id: &str) -> Result<(), String> {
@@ -243,6 +256,9 @@ impl Nbi {
                     return files::put(&*self.store, name, &parts.headers, body, self.options.file_limit).await;
                 }
                 let body = read_body(body, self.options.body_limit).await?;
+                if let Route::Plan(id) = &route {
+                    return plans::post(self, id, &body, access.reveals()).await;
+                }
                 self.write(&route, &parts.method, &parameters, &body).await
             }
         }
@@ -305,7 +321,7 @@ impl Nbi {
                 devices::get_listed(store, Listing::Operations, id, &view).await
             }
             Route::File(name) => files::get(store, name, &view_of(Listing::Files)?).await,
-            Route::Tag(..) | Route::DeviceTasks(_) | Route::Retry(_) => Err(Refusal::NotFound),
+            Route::Tag(..) | Route::DeviceTasks(_) | Route::Plan(_) | Route::Retry(_) => Err(Refusal::NotFound),
         }
     }
 

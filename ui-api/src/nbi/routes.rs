@@ -29,6 +29,8 @@ pub enum Route {
     Tag(Segment, String),
     /// `/devices/<id>/tasks`
     DeviceTasks(Segment),
+    /// `/devices/<id>/plan`
+    Plan(Segment),
     /// `/tasks/<id>`
     Task(String),
     /// `/tasks/<id>/retry`
@@ -95,6 +97,7 @@ impl Route {
             (_, []) => Some(Route::List(listed)),
             (Listed::Devices, [id]) => Some(Route::Device(id.clone())),
             (Listed::Devices, [id, what]) if what.text == "tasks" => Some(Route::DeviceTasks(id.clone())),
+            (Listed::Devices, [id, what]) if what.text == "plan" => Some(Route::Plan(id.clone())),
             (Listed::Devices, [id, what, tag]) if what.text == "tags" => Some(Route::Tag(id.clone(), text(tag))),
             (Listed::Documents(Listing::Tasks), [id]) => Some(Route::Task(text(id))),
             (Listed::Documents(Listing::Tasks), [id, what]) if what.text == "retry" => Some(Route::Retry(text(id))),
@@ -122,7 +125,7 @@ impl Route {
             Route::Document(..) | Route::File(_) => READ_OR_WRITE,
             Route::Device(_) | Route::Task(_) | Route::Fault(_) => READ_OR_DELETE,
             Route::Tag(..) => ADD_OR_DELETE,
-            Route::DeviceTasks(_) | Route::Retry(_) => ADD,
+            Route::DeviceTasks(_) | Route::Plan(_) | Route::Retry(_) => ADD,
         }
     }
 
@@ -132,7 +135,7 @@ impl Route {
             Route::Root => None,
             Route::List(listed) => Some(listed.name()),
             Route::Document(collection, _) => Some(collection.name()),
-            Route::Device(_) | Route::Tag(..) => Some("devices"),
+            Route::Device(_) | Route::Tag(..) | Route::Plan(_) => Some("devices"),
             Route::DeviceTasks(_) | Route::Task(_) | Route::Retry(_) => Some("tasks"),
             Route::Fault(_) => Some("faults"),
             Route::Operation(_) => Some("operations"),

@@ -19,7 +19,8 @@ fn is_secret_name(segment: &str) -> bool {
         && SECRET_PARTS.iter().any(|part| name.contains(part))
 }
 
-/// Whether a field of a device document is a secret value.
+/// Whether the NBI shows the value of a field or parameter only to keys that may see secrets. `field` is a parameter's path, also with
+/// `._value` behind it.
 pub fn is_secret_field(field: &str) -> bool {
     let parameter = field.strip_suffix("._value").unwrap_or(field);
     parameter.rsplit('.').next().is_some_and(is_secret_name)
@@ -51,6 +52,37 @@ pub fn mask_task(document: &mut Json) {
         if let Some(value) = pair.get_mut(1).filter(|_| is_secret) {
             *value = MASK.into();
         }
+    }
+}
+
+/// Masks the secret values of a plan: of what is set, and before and after each change. Passwords of downloads, too.
+pub fn mask_plan(plan: &mut Json) {
+    for arguments in entries(plan.get_mut("requests")).filter_map(|request| request.get_mut("arguments")) {
+        if let Some(password) = arguments.get_mut("password").filter(|password| password.as_str() != Some("")) {
+            *password = MASK.into();
+        }
+        for pair in entries(arguments.get_mut("parameter_list")) {
+            if pair.get(0).and_then(Json::as_str).is_some_and(is_secret_field) {
+                mask_typed(pair.get_mut(1));
+            }
+        }
+    }
+    for change in entries(plan.get_mut("changes")) {
+        if change.get("path").and_then(Json::as_str).is_some_and(is_secret_field) {
+            mask_typed(change.get_mut("before"));
+            mask_typed(change.get_mut("after"));
+        }
+    }
+}
+
+fn entries(list: Option<&mut Json>) -> impl Iterator<Item = &mut Json> {
+    list.and_then(Json::as_array_mut).into_iter().flatten()
+}
+
+/// Masks the value of `[value, type]`.
+fn mask_typed(typed: Option<&mut Json>) {
+    if let Some(value) = typed.and_then(|typed| typed.get_mut(0)) {
+        *value = MASK.into();
     }
 }
 
@@ -97,5 +129,27 @@ mod tests {
             json!({"name": "setParameterValues", "parameterValues": [["A.Password", "x", "xsd:string"], ["B", 1]]});
         mask_task(&mut task);
         assert_eq!(task["parameterValues"], json!([["A.Password", "***", "xsd:string"], ["B", 1]]));
+    }
+    #[test]
+    fn plans_do_not_tell_secret_values() {
+        let mut plan = json!({
+            "requests": [
+                {"rpc": "SetParameterValues", "arguments": {"parameter_list": [["A.Password", ["hush", "xsd:string"]], ["A.Name", ["n", "xsd:string"]]]}},
+                {"rpc": "Download", "arguments": {"username": "u", "password": "hush"}},
+                {"rpc": "FactoryReset", "arguments": null},
+            ],
+            "changes": [
+                {"path": "A.Password", "before": null, "after": ["hush", "xsd:string"]},
+                {"path": "A.Name", "before": ["m", "xsd:string"], "after": ["n", "xsd:string"]},
+            ],
+        });
+        mask_plan(&mut plan);
+        assert_eq!(
+            plan["requests"][0]["arguments"]["parameter_list"],
+            json!([["A.Password", ["***", "xsd:string"]], ["A.Name", ["n", "xsd:string"]]])
+        );
+        assert_eq!(plan["requests"][1]["arguments"], json!({"username": "u", "password": "***"}));
+        assert_eq!(plan["changes"][0], json!({"path": "A.Password", "before": null, "after": ["***", "xsd:string"]}));
+        assert_eq!(plan["changes"][1]["before"], json!(["m", "xsd:string"]));
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! * `rule`: what it shows.
 //! * `request`: method and target, sent as they are; `headers`; `body` (text as it is, anything else as JSON).
-//! * `key`: `none`, `reader` (GET only, no secrets) or `tasks` (the collection `tasks` only); else one that may do everything.
+//! * `key`: `none`, `reader` (GET only, no secrets), `blind` (everything but secrets) or `tasks` (the collection `tasks` only);
+//!   else one that may do everything.
 //! * `status`, `reason` (of the status line), `answer` (headers; `null`: absent), `is` (the body: text exactly, anything else as
 //!   JSON), `has` and `lacks` (parts of the body), `ids` (of a list, in order).
 //! * `keep`: the `_id` of the answer replaces this name, with `$` before it, in later steps.
@@ -49,6 +50,7 @@ async fn run(name: &str) {
     let steps: Vec<Json> = serde_json::from_str(&text).unwrap();
     let fixture = Fixture::start().await;
     let reader = fixture.new_key(&Scopes::read_only(), None).await;
+    let blind = fixture.new_key(&Scopes { reveal: false, ..Scopes::all() }, None).await;
     let tasks = fixture.new_key(&Scopes { collections: vec!["tasks".into()], ..Scopes::all() }, None).await;
     let mut kept: Vec<(String, String)> = Vec::new();
     for step in steps {
@@ -61,6 +63,7 @@ async fn run(name: &str) {
         let key = match step.key.as_str() {
             "none" => None,
             "reader" => Some(&reader),
+            "blind" => Some(&blind),
             "tasks" => Some(&tasks),
             _ => Some(&fixture.key),
         };
@@ -134,6 +137,7 @@ conversations!(
     tasks,
     connection_requests,
     faults,
+    plans,
     files,
     scopes,
     browsers

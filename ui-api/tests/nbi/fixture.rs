@@ -13,11 +13,14 @@ use acs_core::task::TaskState;
 use acs_core::tree::DeviceTree;
 use acs_core::value::{TypedValue, Value, XsdType};
 use async_trait::async_trait;
+use serde_json::{Value as Json, json};
 use store::{EmbeddedStore, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use ui_api::{ApiKeys, DeviceWaker, Nbi, NbiOptions, Scopes, SessionBoard, serve};
+use ui_api::{
+    ApiKeys, DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, Scopes, SessionBoard, serve,
+};
 
 use crate::client::{self, Answer};
 
@@ -58,7 +61,8 @@ impl Fixture {
         let key = ApiKeys::ensure_initial(&*store, None).await.unwrap().unwrap();
         let board = Arc::new(SessionBoard::default());
         let waker = Arc::new_cyclic(|this| Waker { store: store.clone(), board: board.clone(), this: this.clone() });
-        let nbi = Arc::new(Nbi::new(store.clone(), options).with_sessions(waker, board));
+        let nbi = Nbi::new(store.clone(), options).with_sessions(waker, board);
+        let nbi = Arc::new(nbi.with_planner(Arc::new(MadeUpPlanner)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -129,6 +133,36 @@ impl Waker {
         };
         self.store.commit_session(change).await.unwrap();
         self.board.session_ended(device_id);
+    }
+}
+
+/// Plans that set a password and a name, and log what was asked for.
+struct MadeUpPlanner;
+
+#[async_trait]
+impl Planner for MadeUpPlanner {
+    async fn plan(&self, device_id: &str, request: PlanRequest) -> Result<Json, PlanError> {
+        match &request.subject {
+            PlanSubject::Provision(name) if name == "missing" => {
+                return Err(PlanError::Invalid("no such provision: missing; there are: wifi".to_owned()));
+            }
+            PlanSubject::Script(source) => {
+                sandbox::compile("script", source).map_err(|error| PlanError::Script(error.to_string()))?;
+            }
+            _ => {}
+        }
+        let typed = |text: &str| json!([text, "xsd:string"]);
+        let change =
+            |path: &str, after: &str| json!({"path": path, "before": null, "after": typed(after), "origin": ""});
+        Ok(json!({
+            "requests": [{"rpc": "SetParameterValues", "arguments": {
+                "parameter_list": [["Device.Users.User.1.Password", typed("hush")], ["Device.Name", typed("seen")]],
+                "parameter_key": "",
+            }}],
+            "changes": [change("Device.Users.User.1.Password", "hush"), change("Device.Name", "seen")],
+            "faults": [],
+            "log": [format!("{device_id} {request:?}")],
+        }))
     }
 }
 
