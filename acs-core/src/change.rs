@@ -45,6 +45,22 @@ pub struct SessionChange {
     pub events: Vec<OutboxEvent>,
 }
 
+impl SessionChange {
+    /// The change of a first contact that learnt a device with this tree, and nothing else.
+    pub fn first(head: DeviceHead, tree: DeviceTree) -> SessionChange {
+        SessionChange {
+            head,
+            is_new: true,
+            tree: Some(Arc::new(tree)),
+            tags: Vec::new(),
+            faults: Vec::new(),
+            operations: Vec::new(),
+            tasks: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+}
+
 /// A task's new state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TaskChange {

@@ -245,16 +245,7 @@ fn known_device(model: &DataModel, identity: &Identity) -> SessionChange {
         serial_number: identity.serial_number.clone(),
     };
     let head = DeviceHead { id: identity.device_id(), identity, registered: at, last_inform: at, ..Default::default() };
-    SessionChange {
-        head,
-        is_new: true,
-        tree: Some(Arc::new(tree)),
-        tags: Vec::new(),
-        faults: Vec::new(),
-        operations: Vec::new(),
-        tasks: Vec::new(),
-        events: Vec::new(),
-    }
+    SessionChange::first(head, tree)
 }
 
 /// The server as a process of its own; stopped when dropped.

@@ -12,8 +12,6 @@ pub mod leases;
 pub mod queries;
 pub mod tasks;
 
-use std::sync::Arc;
-
 use acs_core::change::SessionChange;
 use acs_core::device::DeviceHead;
 use acs_core::fault::{Fault, FaultRecord, ProvisionCall};
@@ -72,16 +70,7 @@ pub fn change(serial: &str, at: i64, values: &[(&str, TypedValue)]) -> SessionCh
         tree.set_read_value(id, value.clone(), at);
     }
     let head = DeviceHead { id: identity.device_id(), identity, registered: at, last_inform: at, ..Default::default() };
-    SessionChange {
-        head,
-        is_new: true,
-        tree: Some(Arc::new(tree)),
-        tags: Vec::new(),
-        faults: Vec::new(),
-        operations: Vec::new(),
-        tasks: Vec::new(),
-        events: Vec::new(),
-    }
+    SessionChange::first(head, tree)
 }
 
 /// A number of type `xsd:unsignedInt`.
