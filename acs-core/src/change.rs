@@ -25,7 +25,7 @@ pub struct DeviceSnapshot {
 }
 
 /// What a session changed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SessionChange {
     /// The new head.
     pub head: DeviceHead,
@@ -48,16 +48,7 @@ pub struct SessionChange {
 impl SessionChange {
     /// The change of a first contact that learnt a device with this tree, and nothing else.
     pub fn first(head: DeviceHead, tree: DeviceTree) -> SessionChange {
-        SessionChange {
-            head,
-            is_new: true,
-            tree: Some(Arc::new(tree)),
-            tags: Vec::new(),
-            faults: Vec::new(),
-            operations: Vec::new(),
-            tasks: Vec::new(),
-            events: Vec::new(),
-        }
+        SessionChange { head, is_new: true, tree: Some(Arc::new(tree)), ..SessionChange::default() }
     }
 }
 

@@ -152,8 +152,6 @@ fn fits(value: &Value, xsd_type: &XsdType) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::Arc;
-
     use acs_core::change::SessionChange;
     use acs_core::device::DeviceHead;
     use acs_core::value::TypedValue;
@@ -170,17 +168,8 @@ mod tests {
             let mut tree = DeviceTree::new();
             let parameter = tree.ensure(&format!("Device.{id}"));
             tree.set_listed(parameter, false, true, 1);
-            let change = SessionChange {
-                head: DeviceHead { id: (*id).to_owned(), registered: 1, last_inform: 1, ..DeviceHead::default() },
-                is_new: true,
-                tree: Some(Arc::new(tree)),
-                tags: Vec::new(),
-                faults: Vec::new(),
-                operations: Vec::new(),
-                tasks: Vec::new(),
-                events: Vec::new(),
-            };
-            store.commit_session(change).await.unwrap();
+            let head = DeviceHead { id: (*id).to_owned(), registered: 1, last_inform: 1, ..DeviceHead::default() };
+            store.commit_session(SessionChange::first(head, tree)).await.unwrap();
         }
         (store, directory)
     }

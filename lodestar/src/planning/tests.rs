@@ -20,17 +20,9 @@ async fn stored(provisions: &[(&str, &str)]) -> (EmbeddedStore, tempfile::TempDi
         tree.set_listed(id, false, true, 1);
         tree.set_read_value(id, TypedValue::string(text), 1);
     }
-    let change = SessionChange {
-        head: DeviceHead { id: identity.device_id(), identity, registered: 1, last_inform: 1, ..DeviceHead::default() },
-        is_new: true,
-        tree: Some(Arc::new(tree)),
-        tags: Vec::new(),
-        faults: Vec::new(),
-        operations: Vec::new(),
-        tasks: Vec::new(),
-        events: Vec::new(),
-    };
-    store.commit_session(change).await.unwrap();
+    let head =
+        DeviceHead { id: identity.device_id(), identity, registered: 1, last_inform: 1, ..DeviceHead::default() };
+    store.commit_session(SessionChange::first(head, tree)).await.unwrap();
     for (name, source) in provisions {
         store.put(Collection::Provisions, name, json!({ "script": source })).await.unwrap();
     }

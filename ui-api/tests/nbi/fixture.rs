@@ -126,10 +126,10 @@ impl Waker {
         let faults = snapshot.tasks.iter().filter(|_| state == TaskState::Faulted);
         let faults = faults.map(|task| (task.channel(), Some(fault(device_id, &task.channel()))));
         let change = SessionChange {
-            is_new: false,
+            head: snapshot.device.unwrap().head,
             tasks: tasks.collect(),
             faults: faults.collect(),
-            ..unchanged(snapshot.device.unwrap().head)
+            ..SessionChange::default()
         };
         self.store.commit_session(change).await.unwrap();
         self.board.session_ended(device_id);
@@ -180,19 +180,6 @@ pub fn fault(device: &str, channel: &str) -> FaultRecord {
     }
 }
 
-fn unchanged(head: DeviceHead) -> SessionChange {
-    SessionChange {
-        head,
-        is_new: true,
-        tree: None,
-        tags: Vec::new(),
-        faults: Vec::new(),
-        operations: Vec::new(),
-        tasks: Vec::new(),
-        events: Vec::new(),
-    }
-}
-
 /// A first session: the device's parts, and what it told.
 pub fn first_session(identity: [&str; 3], at: i64, values: &[(&str, TypedValue)]) -> SessionChange {
     let [oui, product_class, serial_number] = identity.map(str::to_owned);
@@ -210,7 +197,7 @@ pub fn first_session(identity: [&str; 3], at: i64, values: &[(&str, TypedValue)]
         last_inform: at,
         ..DeviceHead::default()
     };
-    SessionChange { tree: Some(Arc::new(tree)), ..unchanged(head) }
+    SessionChange::first(head, tree)
 }
 
 fn devices() -> Vec<SessionChange> {
