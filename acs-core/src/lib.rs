@@ -21,6 +21,7 @@ pub mod random;
 pub mod recording;
 pub mod rpc;
 pub mod script;
+pub mod secret;
 pub mod session;
 pub mod task;
 pub mod tree;

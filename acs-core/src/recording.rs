@@ -20,6 +20,7 @@ use crate::device::{DeviceHead, StoredDevice, Tags};
 use crate::fault::FaultRecord;
 use crate::operation::Operation;
 use crate::rpc::Inform;
+use crate::secret::is_secret;
 use crate::session::settings::Settings;
 use crate::session::{Input, Output};
 use crate::task::Task;
@@ -159,10 +160,10 @@ impl Tape {
         }
     }
 
-    /// Ends the recording: its lines without secrets. `is_secret` tells by a parameter's name whether its value is one.
-    pub fn end(mut self, change: &SessionChange, is_secret: fn(&str) -> bool) -> Vec<Json> {
+    /// Ends the recording: its lines without secrets.
+    pub fn end(mut self, change: &SessionChange) -> Vec<Json> {
         self.lines.push(json!({ "end": end_of(change) }));
-        redact(&mut self.lines, is_secret);
+        redact(&mut self.lines);
         self.lines
     }
 }
@@ -173,8 +174,8 @@ fn to_json<T: Serialize>(value: &T) -> Json {
 }
 
 /// Puts markers in place of secrets, consistently over all lines.
-fn redact(lines: &mut [Json], is_secret: fn(&str) -> bool) {
-    let mut secrets = Secrets { is_secret, numbers: BTreeMap::new() };
+fn redact(lines: &mut [Json]) {
+    let mut secrets = Secrets { numbers: BTreeMap::new() };
     let mut names = WORDS.to_owned();
     for line in lines.iter_mut() {
         secrets.mark_named(line);
@@ -201,19 +202,18 @@ fn redact(lines: &mut [Json], is_secret: fn(&str) -> bool) {
 }
 
 struct Secrets {
-    is_secret: fn(&str) -> bool,
     /// By the secret as JSON, so that numbers and texts are different.
     numbers: BTreeMap<String, usize>,
 }
 
 impl Secrets {
     fn mark(&mut self, value: &mut Json) {
-        let is_secret = match &*value {
+        let is_long_enough = match &*value {
             Json::String(text) => !text.is_empty(),
             Json::Number(number) => number.as_i64().is_none_or(|number| number.abs() >= LEAST_SECRET_NUMBER),
             _ => false,
         };
-        if is_secret {
+        if is_long_enough {
             let next = self.numbers.len() + 1;
             let number = *self.numbers.entry(value.to_string()).or_insert(next);
             *value = Json::String(format!("{MARKER}{number}"));
@@ -236,7 +236,7 @@ impl Secrets {
     fn mark_pairs(&mut self, list: &mut Json) {
         for item in list.as_array_mut().into_iter().flatten() {
             if let Some([Json::String(name), value, ..]) = item.as_array_mut().map(Vec::as_mut_slice)
-                && (self.is_secret)(name)
+                && is_secret(name)
             {
                 self.mark_value(value);
             }
@@ -249,7 +249,7 @@ impl Secrets {
             Json::Array(list) => list.iter_mut().for_each(|item| self.mark_named(item)),
             Json::Object(map) => {
                 let name = map.get("name").or(map.get("path")).and_then(Json::as_str);
-                if name.is_some_and(self.is_secret)
+                if name.is_some_and(is_secret)
                     && let Some(value) = map.get_mut("value")
                 {
                     self.mark_stored(value);
@@ -289,7 +289,7 @@ impl Secrets {
             Json::Array(list) => list.iter_mut().for_each(|item| self.mark_keyed(item)),
             Json::Object(map) => {
                 for (key, value) in map.iter_mut() {
-                    if (self.is_secret)(key) && (value.is_string() || value.is_number()) {
+                    if is_secret(key) && (value.is_string() || value.is_number()) {
                         self.mark(value);
                     } else {
                         self.mark_keyed(value);

@@ -15,10 +15,6 @@ use acs_core::value::{TypedValue, Value, XsdType};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-fn is_secret(name: &str) -> bool {
-    name.ends_with("Password")
-}
-
 fn inform() -> Inform {
     let mut inform = Inform::default();
     inform.device_id.oui = "0A1B2C".into();
@@ -41,18 +37,7 @@ fn recorded_from(snapshot: &DeviceSnapshot, inform: &Inform, documents: Json, st
         tape.input(input);
         tape.output(output);
     }
-    let head = DeviceHead::default();
-    let change = SessionChange {
-        head,
-        is_new: true,
-        tree: None,
-        tags: Vec::new(),
-        faults: Vec::new(),
-        operations: Vec::new(),
-        tasks: Vec::new(),
-        events: Vec::new(),
-    };
-    tape.end(&change, is_secret)
+    tape.end(&SessionChange::default())
 }
 
 #[test]

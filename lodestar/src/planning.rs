@@ -10,6 +10,7 @@ use acs_core::path::Path;
 use acs_core::plan::{Plan, plan};
 use acs_core::rpc::{AcsRequest, DeviceIdStruct, Event, Inform};
 use acs_core::script::{ExtensionCall, Outcome, ScriptFault, ScriptKind, ScriptRun, ScriptRunner, SessionFacts};
+use acs_core::secret::is_secret;
 use acs_core::session::TreeContext;
 use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPreset, SelectedProvision};
 use acs_core::session::settings::Settings;
@@ -21,7 +22,7 @@ use sandbox::{Limits, ScriptSource, Scripts};
 use serde_json::{Value as Json, json};
 use store::Store;
 use tokio::sync::Semaphore;
-use ui_api::{PlanError, PlanRequest, PlanSubject, Planner, is_secret_field};
+use ui_api::{PlanError, PlanRequest, PlanSubject, Planner};
 
 use crate::live::{LiveConfiguration, read_documents};
 use crate::snapshot::{Documents, Snapshot};
@@ -263,12 +264,12 @@ fn rhai_text(text: &str) -> String {
 fn mask_secrets(snapshot: &mut DeviceSnapshot) {
     let Some(device) = &mut snapshot.device else { return };
     let mask = |value: &TypedValue| TypedValue(Value::Text(MASK.to_owned()), value.1.clone());
-    for informed in device.head.informed.iter_mut().filter(|informed| is_secret_field(&informed.path)) {
+    for informed in device.head.informed.iter_mut().filter(|informed| is_secret(&informed.path)) {
         informed.value = mask(&informed.value);
     }
     let mut tree = (*device.tree).clone();
     for id in tree.descendants(DeviceTree::ROOT) {
-        if let Some(stored) = tree.node(id).value.clone().filter(|_| is_secret_field(tree.name(id))) {
+        if let Some(stored) = tree.node(id).value.clone().filter(|_| is_secret(tree.name(id))) {
             tree.set_written_value(id, mask(&stored.value), stored.at, stored.writer);
         }
     }
@@ -277,7 +278,7 @@ fn mask_secrets(snapshot: &mut DeviceSnapshot) {
 
 /// The texts of all secret values of a tree that are long enough to be recognised.
 fn secret_texts(tree: &DeviceTree) -> Vec<String> {
-    let secret = |id: &_| is_secret_field(tree.name(*id));
+    let secret = |id: &_| is_secret(tree.name(*id));
     let text = |id| tree.node(id).typed_value().map(|value| value.0.to_text().into_owned());
     tree.descendants(DeviceTree::ROOT).into_iter().filter(secret).filter_map(text).collect()
 }
@@ -288,7 +289,7 @@ fn scrub(plan: &mut Plan, mut secrets: Vec<String>) {
         AcsRequest::SetParameterValues { parameter_list, .. } => Some(parameter_list),
         _ => None,
     });
-    let set = set.flatten().filter(|(name, _)| is_secret_field(name));
+    let set = set.flatten().filter(|(name, _)| is_secret(name));
     secrets.extend(set.map(|(_, value)| value.0.to_text().into_owned()));
     secrets.retain(|secret| secret.len() >= SHORTEST_SECRET && secret != MASK);
     // A secret may be part of another one.

@@ -13,7 +13,6 @@ use acs_core::script::ScriptKind;
 use acs_core::session::settings::Settings;
 use acs_core::session::{Input, Output};
 use anyhow::{Context, Result};
-use cwmp::masking::is_secret;
 use cwmp::{PinnedConfiguration, SessionRecorder, SessionRecording};
 use serde_json::{Map, Value as Json, json};
 
@@ -93,7 +92,7 @@ impl SessionRecording for Recording {
 
     fn end(mut self: Box<Self>, change: &SessionChange) {
         let Some(tape) = self.tape.take() else { return };
-        if let Err(error) = write(&self.path, &tape.end(change, is_secret)) {
+        if let Err(error) = write(&self.path, &tape.end(change)) {
             tracing::error!("a session's recording is lost: {error:#}");
         }
     }

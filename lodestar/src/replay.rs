@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use acs_core::recording::{Header, VERSION, end_of, fill, markers};
 use acs_core::script::{Outcome, ScriptKind, ScriptRun, ScriptRunner};
+use acs_core::secret::is_secret;
 use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPreset};
 use acs_core::session::{Input, Session};
 use anyhow::{Context, Result, bail};
-use cwmp::masking::is_secret;
 use sandbox::Limits;
 use serde_json::{Value as Json, json};
 

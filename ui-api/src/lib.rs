@@ -20,5 +20,5 @@ pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
 pub use files::{FileServer, Grant, PathRefusal, UrlSigner, serve_files};
 pub use nbi::{
     DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, SessionBoard, SessionPhase,
-    SessionWatch, is_secret_field, serve,
+    SessionWatch, serve,
 };

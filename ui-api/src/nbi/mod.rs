@@ -53,7 +53,6 @@ use routes::{Listed, Route};
 use target::Parameters;
 
 pub use plans::{PlanError, PlanRequest, PlanSubject, Planner};
-pub use secrets::is_secret_field;
 pub use sessions::{DeviceWaker, SessionBoard, SessionPhase, SessionWatch};
 
 /// This server's version.
