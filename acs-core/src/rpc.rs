@@ -2,9 +2,13 @@
 //!
 //! XML exists only in `cwmp`. Names of objects keep the standard's trailing dot here; the engine's own paths have none.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::value::TypedValue;
+
+/// What a part of a device ID is percent-encoded for.
+const OUTSIDE_DEVICE_ID: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_');
 
 /// A request of the ACS to the CPE (TR-069 Annex A.3.2, A.4.1).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -276,16 +280,7 @@ impl DeviceIdStruct {
 }
 
 fn escape_into(out: &mut String, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'_' {
-            out.push(byte as char);
-        } else {
-            out.push('%');
-            out.push(HEX[usize::from(byte >> 4)] as char);
-            out.push(HEX[usize::from(byte & 15)] as char);
-        }
-    }
+    out.extend(utf8_percent_encode(text, OUTSIDE_DEVICE_ID));
 }
 
 /// One EventStruct.

@@ -1,5 +1,6 @@
 //! The first exchange on a connection. It is done before commands may run side by side, and without tags.
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use md5::{Digest, Md5};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -67,14 +68,12 @@ fn response(password: &Secret, challenge: &[u8]) -> String {
     digest.update([0]);
     digest.update(password.reveal().as_bytes());
     digest.update(challenge);
-    digest.finalize().iter().fold("00".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    format!("00{}", HEXLOWER.encode(&digest.finalize()))
 }
 
+/// An empty challenge is none.
 fn decode_hex(text: &str) -> Option<Vec<u8>> {
-    if text.is_empty() || !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|start| u8::from_str_radix(&text[start..start + 2], 16).ok()).collect()
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().filter(|bytes| !bytes.is_empty())
 }
 
 #[cfg(test)]

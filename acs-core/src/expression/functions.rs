@@ -1,7 +1,21 @@
 //! The functions of the expression language: their names, arities, where they may be used, and those that are pure.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::Scalar;
 use crate::value::{format_date_time, parse_date_time};
+
+/// What ENCODEURICOMPONENT encodes, as ECMAScript's function of that name does (ECMA-262 §19.2.6.4).
+const URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
 
 /// A function that expressions may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,7 +118,7 @@ impl Function {
             Function::Coalesce => arguments.iter().find(|argument| !argument.is_null()).cloned().into(),
             Function::DateString => date_string(first),
             Function::EncodeUriComponent => {
-                first.to_text().map(|text| Scalar::Text(encode_uri_component(&text))).into()
+                first.to_text().map(|text| Scalar::Text(utf8_percent_encode(&text, URI_COMPONENT).to_string())).into()
             }
             Function::Now
             | Function::RemoteAddress
@@ -198,16 +212,4 @@ fn date_string(value: &Scalar) -> Scalar {
         Scalar::Null | Scalar::Bool(_) => None,
     };
     milliseconds.map(|milliseconds| Scalar::Text(format_date_time(milliseconds))).into()
-}
-
-fn encode_uri_component(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
-            encoded.push(byte as char);
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::rpc::{AcsRequest, Download, SetParameterAttributesStruct};
@@ -11,6 +12,9 @@ use crate::tree::{DeviceTree, NodeId};
 use crate::value::{TypedValue, Value, XsdType};
 
 use super::{LocalChange, Planner, Purpose, Step, VirtualParameterSet};
+
+/// What of a file name is percent-encoded in a URL: all but unreserved characters (RFC 3986 §2.3), and slashes.
+const OUTSIDE_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// A value to be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -300,18 +304,9 @@ fn as_time(value: &TypedValue) -> Option<i64> {
 
 /// Where a file is fetched: a name that is a URL already says it itself.
 fn file_url(prefix: &str, file_name: &str) -> String {
-    if file_name.contains("://") { file_name.to_owned() } else { format!("{prefix}{}", percent_encode(file_name)) }
-}
-
-/// Percent-encodes what a URL's path segment does not hold.
-fn percent_encode(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.!~*'()/".contains(&byte) {
-            out.push(byte as char);
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
+    if file_name.contains("://") {
+        file_name.to_owned()
+    } else {
+        format!("{prefix}{}", utf8_percent_encode(file_name, OUTSIDE_PATH))
     }
-    out
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::Engine;
+use data_encoding::HEXLOWER;
 use md5::{Digest, Md5};
 
 /// What a device asks for.
@@ -92,7 +93,7 @@ impl Challenge {
             Challenge::Digest { .. } => {
                 let mut random = [0; 8];
                 getrandom::fill(&mut random).ok()?;
-                Some(self.digest(credentials, method, uri, &hex(&random)))
+                Some(self.digest(credentials, method, uri, &HEXLOWER.encode(&random)))
             }
             Challenge::Other => None,
         }
@@ -100,7 +101,7 @@ impl Challenge {
 
     fn digest(&self, credentials: &Credentials<'_>, method: &str, uri: &str, client_nonce: &str) -> String {
         let Challenge::Digest { realm, nonce, opaque, qop, algorithm } = self else { return String::new() };
-        let hash = |text: String| hex(&Md5::digest(text.as_bytes()));
+        let hash = |text: String| HEXLOWER.encode(&Md5::digest(text.as_bytes()));
         let Credentials { username, password } = credentials;
         let who = hash(format!("{username}:{realm}:{password}"));
         let what = hash(format!("{method}:{uri}"));
@@ -125,10 +126,6 @@ impl Challenge {
         }
         out
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! File transfers: fetching what Download names, sending what Upload asks for (TR-069 Annex A.3.2.8, A.4.1.5).
 
+use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
 
 use super::{Device, Options, now};
@@ -37,7 +38,7 @@ impl Device {
                     file_type: transfer.file_type.clone(),
                     url: transfer.url.clone(),
                     size: content.len() as u64,
-                    md5: Md5::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect(),
+                    md5: HEXLOWER.encode(&Md5::digest(&content)),
                 });
                 if is_firmware(transfer)
                     && let Some(version) = version_in(transfer)

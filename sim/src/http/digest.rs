@@ -1,6 +1,7 @@
 //! HTTP Digest authentication with MD5 (RFC 2617), both sides: answering a challenge of the ACS or file server, and
 //! checking a connection request (TR-069 §3.2.2).
 
+use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
 
 /// What a `WWW-Authenticate: Digest` header asks for.
@@ -127,7 +128,7 @@ pub fn random_token() -> String {
             .try_into()
             .unwrap_or(bytes);
     }
-    hex(&bytes)
+    HEXLOWER.encode(&bytes)
 }
 
 fn response(signed: Signed<'_>, realm: &str, nonce: &str, qop: Option<(&str, &str)>) -> String {
@@ -141,11 +142,7 @@ fn response(signed: Signed<'_>, realm: &str, nonce: &str, qop: Option<(&str, &st
 }
 
 fn md5_hex(text: &str) -> String {
-    hex(&Md5::digest(text.as_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Md5::digest(text.as_bytes()))
 }
 
 /// The `name=value` fields after the word Digest.

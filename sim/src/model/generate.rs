@@ -7,10 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{DataModel, Node};
 use crate::value::{Value, XsdType};
+
+/// What a part of a device ID is percent-encoded for.
+const OUTSIDE_DEVICE_ID: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_');
 
 /// Which data model a device has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,7 +57,8 @@ impl Identity {
     /// commonly write device IDs.
     pub fn device_id(&self) -> String {
         let parts = [&self.oui, &self.product_class, &self.serial_number];
-        let encoded: Vec<String> = parts.iter().map(|part| percent_encode(part)).collect();
+        let encoded: Vec<String> =
+            parts.iter().map(|part| utf8_percent_encode(part, OUTSIDE_DEVICE_ID).to_string()).collect();
         encoded.join("-")
     }
 }
@@ -290,15 +295,6 @@ fn mac_address(oui: &str, random: &mut SplitMix) -> String {
     };
     let low = random.below(1 << 24);
     format!("{prefix}:{:02X}:{:02X}:{:02X}", low >> 16, low >> 8 & 255, low & 255)
-}
-
-fn percent_encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 /// FNV-1a, 64 bits: the same serial number gives the same device on every run and machine.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use data_encoding::HEXLOWER;
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -77,7 +78,7 @@ impl FileWriter for EmbeddedFileWriter {
         let info = FileInfo {
             metadata: self.metadata.clone(),
             length: self.length,
-            sha256: self.digest.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: HEXLOWER.encode(&self.digest.clone().finalize()),
             content: self.no.to_string(),
         };
         let (no, name, record) = (self.no, info.metadata.name.clone(), to_text(&info)?);

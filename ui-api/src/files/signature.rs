@@ -3,6 +3,7 @@
 //! `d/<device ID>/<expiry>-<signature>/` goes before the file's name. The signature is HMAC-SHA256 over device and expiry, with a key
 //! that is made at the first start. A path that was given to one device does not serve another's, nor after its time.
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, Mac};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha2::Sha256;
@@ -51,7 +52,10 @@ impl UrlSigner {
     /// The path, without a leading slash, that serves files to a device until `expires_at` (milliseconds since the Unix epoch).
     pub fn prefix(&self, device_id: &str, expires_at: i64) -> String {
         let device = utf8_percent_encode(device_id, NON_ALPHANUMERIC);
-        format!("d/{device}/{expires_at:x}-{}/", hex(&self.mac(device_id, expires_at).finalize().into_bytes()[..16]))
+        format!(
+            "d/{device}/{expires_at:x}-{}/",
+            HEXLOWER.encode(&self.mac(device_id, expires_at).finalize().into_bytes()[..16])
+        )
     }
 
     /// Reads a request's path, which begins with a slash.
@@ -66,7 +70,7 @@ impl UrlSigner {
         let (expiry, signature) = token.split_once('-').ok_or(PathRefusal::Unsigned)?;
         let expires_at = i64::from_str_radix(expiry, 16).map_err(|_| PathRefusal::Unsigned)?;
         let device_id = percent_decode_str(device).decode_utf8().map_err(|_| PathRefusal::Unsigned)?.into_owned();
-        let signature = unhex(signature).ok_or(PathRefusal::Unsigned)?;
+        let signature = HEXLOWER_PERMISSIVE.decode(signature.as_bytes()).map_err(|_| PathRefusal::Unsigned)?;
         self.mac(&device_id, expires_at).verify_truncated_left(&signature).map_err(|_| PathRefusal::Forged)?;
         if signature.len() < 16 {
             return Err(PathRefusal::Forged);
@@ -87,17 +91,6 @@ impl UrlSigner {
         mac.update(device_id.as_bytes());
         mac
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]
