@@ -25,8 +25,29 @@ use crate::record::Recorder;
 use crate::waker::{SessionNews, Waker};
 use crate::{demo, first_start};
 
-/// Runs the server until it is told to stop.
+/// Where a running server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// For devices.
+    pub cwmp: Vec<SocketAddr>,
+    /// For devices that fetch files.
+    pub files: SocketAddr,
+    /// The REST API.
+    pub nbi: SocketAddr,
+}
+
+/// Runs the server until it is told to stop, and prints where it listens.
 pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken) -> Result<()> {
+    run_telling(options, limits, stop, print_addresses).await
+}
+
+/// Runs the server until it is told to stop. `listening` is told the addresses once all can be connected to.
+pub async fn run_telling(
+    options: ServeOptions,
+    limits: Limits,
+    stop: CancellationToken,
+    listening: impl FnOnce(&Addresses),
+) -> Result<()> {
     create_private_directory(&options.data_dir)?;
     let database = options.data_dir.join("lodestar.db");
     let store: Arc<dyn Store> =
@@ -91,12 +112,9 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
             tracing::error!(%error, "the file server stopped");
         }
     });
-    for address in &cwmp_addresses {
-        println!("devices (CWMP) connect to http://{address}/");
-    }
-    println!("devices fetch files from    http://{files_address}/");
-    println!("the REST API (NBI) is at    http://{nbi_address}/");
-    if let Some(address) = cwmp_addresses.first().filter(|_| options.demo) {
+    let addresses = Addresses { cwmp: cwmp_addresses, files: files_address, nbi: nbi_address };
+    listening(&addresses);
+    if let Some(address) = addresses.cwmp.first().filter(|_| options.demo) {
         demo::start(*address, &options.data_dir, &stop)?;
         println!("{}", demo::guide(nbi_address, &options.data_dir));
     }
@@ -106,6 +124,14 @@ pub async fn run(options: ServeOptions, limits: Limits, stop: CancellationToken)
     while tokio::time::timeout(Duration::from_secs(30), tasks.join_next()).await.is_ok_and(|done| done.is_some()) {}
     extensions.shutdown().await;
     Ok(())
+}
+
+fn print_addresses(addresses: &Addresses) {
+    for address in &addresses.cwmp {
+        println!("devices (CWMP) connect to http://{address}/");
+    }
+    println!("devices fetch files from    http://{}/", addresses.files);
+    println!("the REST API (NBI) is at    http://{}/", addresses.nbi);
 }
 
 /// The first start makes an API key, or takes the one that the environment gives, and says it once.

@@ -1,0 +1,9 @@
+//! The conformance suite: one test per row of `docs/conformance.md`, against the whole server in this process. Devices speak to it
+//! byte by byte over a socket, operators over the REST API; whole devices are those of the simulator.
+//!
+//! Each test is named by its row's id: `s13_…` is row S13, `q04_…` quirk 4. [`checklist`] keeps the document and the tests together.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod checklist;
+mod kit;
+mod versions;
