@@ -6,21 +6,28 @@ use std::time::Duration;
 
 use acs_core::expression::Context;
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use cwmp::{ConfigurationSource, PinnedConfiguration, SessionOptions};
 use sandbox::Limits;
 use serde_json::Value as Json;
 use store::{Collection, Find, Listing, Store, StoreError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use ui_api::ConfigurationFollower;
 
 use crate::file_urls::FileUrls;
 use crate::snapshot::{Documents, Snapshot};
 
-/// How often the store is asked whether the configuration has changed.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often the store is asked whether the configuration has changed, besides being told: another process may change it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long somebody waits until a change is compiled. It always is, unless the store fails.
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// The current snapshot.
 pub struct LiveConfiguration {
     current: ArcSwap<Snapshot>,
+    /// The store's revision that the snapshot holds at least.
+    revision: watch::Sender<i64>,
     store: Arc<dyn Store>,
     limits: Limits,
     file_urls: Option<FileUrls>,
@@ -33,11 +40,12 @@ impl LiveConfiguration {
         limits: Limits,
         file_urls: Option<FileUrls>,
     ) -> Result<Arc<LiveConfiguration>, StoreError> {
+        let revision = watch::Sender::new(store.configuration_revision().await?);
         let documents = Documents { file_urls: file_urls.clone(), ..read_documents(&*store).await? };
         let (snapshot, problems) = Snapshot::build(&documents, None, &limits);
         report(&problems);
         let current = ArcSwap::from_pointee(snapshot);
-        Ok(Arc::new(LiveConfiguration { current, store, limits, file_urls }))
+        Ok(Arc::new(LiveConfiguration { current, revision, store, limits, file_urls }))
     }
 
     /// The snapshot that sessions get which begin now.
@@ -47,24 +55,25 @@ impl LiveConfiguration {
 
     /// Compiles again whenever the store's configuration changes, until stopped.
     pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
-        let mut seen = self.store.configuration_revision().await.unwrap_or(0);
-        // A change between loading and the line above must not be missed.
-        let mut stale = true;
+        let mut told = self.store.watch_configuration();
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
             match self.store.configuration_revision().await {
-                Ok(revision) if revision != seen || stale => {
-                    if let Err(error) = self.reload().await {
-                        tracing::error!(%error, "the configuration could not be read; the one before stays");
-                        continue;
+                Ok(revision) if revision != *self.revision.borrow() => match self.reload().await {
+                    Ok(()) => {
+                        self.revision.send_replace(revision);
                     }
-                    (seen, stale) = (revision, false);
-                }
+                    Err(error) => {
+                        tracing::error!(%error, "the configuration could not be read; the one before stays");
+                    }
+                },
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "the configuration's revision could not be read"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                // A store that is closed tells nothing more.
+                Ok(()) = told.changed() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
     }
@@ -76,6 +85,15 @@ impl LiveConfiguration {
         report(&problems);
         self.current.store(Arc::new(snapshot));
         Ok(())
+    }
+}
+
+#[async_trait]
+impl ConfigurationFollower for LiveConfiguration {
+    async fn catch_up(&self) {
+        let Ok(stored) = self.store.configuration_revision().await else { return };
+        let mut revision = self.revision.subscribe();
+        let _ = tokio::time::timeout(CATCH_UP, revision.wait_for(|revision| *revision >= stored)).await;
     }
 }
 
@@ -113,6 +131,9 @@ pub async fn read_documents(store: &dyn Store) -> Result<Documents, StoreError> 
     documents.provisions = texts(by_name(store, Collection::Provisions).await?, "script");
     documents.virtual_parameters = texts(by_name(store, Collection::VirtualParameters).await?, "script");
     documents.config = texts(by_name(store, Collection::Config).await?, "value");
+    let files = store.find(Listing::Files, Find::default()).await?.collect().await?;
+    let length = |file: Json| Some((file["_id"].as_str()?.to_owned(), file["length"].as_u64()?));
+    documents.files = files.into_iter().filter_map(length).collect();
     Ok(documents)
 }
 

@@ -98,7 +98,8 @@ pub async fn run_telling(
     let waker = Arc::new(Waker::new(store.clone(), configuration.clone(), policy));
     let planner = Arc::new(StoredPlanner::new(store.clone(), configuration.clone(), limits));
     let nbi = Nbi::new(store.clone(), NbiOptions { open: options.nbi_open, ..NbiOptions::default() });
-    let nbi = Arc::new(nbi.with_planner(planner).with_sessions(waker, sessions));
+    let nbi = nbi.with_planner(planner).with_sessions(waker, sessions).with_configuration(configuration.clone());
+    let nbi = Arc::new(nbi);
     let nbi_stop = stop.clone();
     tasks.spawn(async move {
         if let Err(error) = ui_api::serve(nbi_listener, nbi, nbi_stop).await {

@@ -19,6 +19,12 @@ async fn a_file_is_uploaded_requested_fetched_and_completed() {
     assert_eq!(server.request("POST", &format!("/devices/{DEVICE}/tasks"), task).status, 202);
     let report = device.session(["2 PERIODIC"]).await;
     assert_eq!(report.rpcs(), ["Download"], "{:?}", server.get("/faults"));
+    // TR-069 A.3.2.8: the device may check whether there is room before it fetches the file.
+    let told = report.requests().find_map(|request| match request {
+        sim::soap::Request::Transfer(transfer) => Some(transfer.file_size),
+        _ => None,
+    });
+    assert_eq!(told, Some(content.len() as u64));
     assert_eq!(server.get("/operations").as_array().unwrap().len(), 1);
 
     let following = device.follow_ups().await;

@@ -135,14 +135,12 @@ impl Server {
         assert_eq!(answer.status, 200, "{target}: {answer:?}");
     }
 
-    /// Stores a provision and a preset that runs it.
+    /// Stores a provision and a preset that runs it. Sessions that begin after the answer follow it.
     pub fn preset(&self, name: &str, preset: Json, script: &str) {
         self.put(&format!("/provisions/{name}"), script);
         let mut preset = preset;
         preset["provisions"] = serde_json::json!([name]);
         self.put(&format!("/presets/{name}"), &preset.to_string());
-        // New sessions follow the change within a second.
-        std::thread::sleep(Duration::from_millis(700));
     }
 
     /// A simulated device that talks to this server.

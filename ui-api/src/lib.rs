@@ -19,6 +19,6 @@ mod nbi;
 pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
 pub use files::{FileServer, Grant, PathRefusal, UrlSigner, serve_files};
 pub use nbi::{
-    DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, SessionBoard, SessionPhase,
-    SessionWatch, serve,
+    ConfigurationFollower, DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, SessionBoard,
+    SessionPhase, SessionWatch, serve,
 };

@@ -348,6 +348,12 @@ impl Session {
                 self.refuse_download(source, &instance);
                 Progress::Again
             }
+            Step::Request(AcsRequest::Download(mut download), Purpose::Command { source, instance }) => {
+                let file_name = self.download_text(&instance, "FileName");
+                download.file_size = configuration.file_size(&file_name).unwrap_or(0);
+                let purpose = Purpose::Command { source, instance };
+                self.checked_request(AcsRequest::Download(download), purpose, configuration)
+            }
             Step::Request(request, purpose) => self.checked_request(request, purpose, configuration),
             Step::Queue(changes) => {
                 self.queue_changes(changes);

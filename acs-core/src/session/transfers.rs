@@ -152,7 +152,7 @@ impl Session {
         }
     }
 
-    fn download_text(&self, instance: &str, field: &str) -> String {
+    pub(super) fn download_text(&self, instance: &str, field: &str) -> String {
         let node = self.tree.find(&format!("Downloads.{instance}.{field}"));
         node.and_then(|id| self.tree.node(id).typed_value())
             .map(|value| value.0.to_text().into_owned())

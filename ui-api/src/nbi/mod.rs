@@ -53,7 +53,7 @@ use routes::{Listed, Route};
 use target::Parameters;
 
 pub use plans::{PlanError, PlanRequest, PlanSubject, Planner};
-pub use sessions::{DeviceWaker, SessionBoard, SessionPhase, SessionWatch};
+pub use sessions::{ConfigurationFollower, DeviceWaker, SessionBoard, SessionPhase, SessionWatch};
 
 /// This server's version.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("lodestar-version");
@@ -105,6 +105,7 @@ pub struct Nbi {
     waker: Arc<dyn DeviceWaker>,
     sessions: Arc<dyn SessionWatch>,
     planner: Option<Arc<dyn Planner>>,
+    configuration: Option<Arc<dyn ConfigurationFollower>>,
     options: NbiOptions,
     throttle: Throttle,
 }
@@ -168,6 +169,7 @@ impl Nbi {
             waker: Arc::new(NoWaker),
             sessions: Arc::new(SessionBoard::default()),
             planner: None,
+            configuration: None,
             options,
             throttle: Throttle::default(),
         }
@@ -183,6 +185,12 @@ impl Nbi {
     #[must_use]
     pub fn with_planner(self, planner: Arc<dyn Planner>) -> Nbi {
         Nbi { planner: Some(planner), ..self }
+    }
+
+    /// The same where an answered change of the configuration holds for every session that begins afterwards.
+    #[must_use]
+    pub fn with_configuration(self, configuration: Arc<dyn ConfigurationFollower>) -> Nbi {
+        Nbi { configuration: Some(configuration), ..self }
     }
 
     async fn wake(&self, device_id: &str) -> Result<(), String> {
@@ -245,22 +253,29 @@ impl Nbi {
             access.check(&parts.method, collection)?;
         }
         let parameters = Parameters::parse(parts.uri.query().unwrap_or_default());
-        match parts.method {
+        let answer = match parts.method {
             Method::GET | Method::HEAD => {
-                self.read(&route, &parameters, access.reveals(), parts.method == Method::HEAD).await
+                return self.read(&route, &parameters, access.reveals(), parts.method == Method::HEAD).await;
             }
-            Method::DELETE => self.delete(&route).await,
+            Method::DELETE => self.delete(&route).await?,
             _ => {
                 if let Route::File(name) = &route {
-                    return files::put(&*self.store, name, &parts.headers, body, self.options.file_limit).await;
+                    files::put(&*self.store, name, &parts.headers, body, self.options.file_limit).await?
+                } else {
+                    let body = read_body(body, self.options.body_limit).await?;
+                    if let Route::Plan(id) = &route {
+                        return plans::post(self, id, &body, access.reveals()).await;
+                    }
+                    self.write(&route, &parts.method, &parameters, &body).await?
                 }
-                let body = read_body(body, self.options.body_limit).await?;
-                if let Route::Plan(id) = &route {
-                    return plans::post(self, id, &body, access.reveals()).await;
-                }
-                self.write(&route, &parts.method, &parameters, &body).await
             }
+        };
+        if let Some(configuration) = &self.configuration
+            && route.is_configuration()
+        {
+            configuration.catch_up().await;
         }
+        Ok(answer)
     }
 
     async fn health(&self, method: &Method) -> Result<Answer, Refusal> {

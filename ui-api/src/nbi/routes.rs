@@ -111,6 +111,18 @@ impl Route {
         }
     }
 
+    /// Whether a change of it changes what sessions do.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Route::List(Listed::Documents(Listing::Documents(collection))) | Route::Document(collection, _) => {
+                collection.is_configuration()
+            }
+            // Download tells a file's length.
+            Route::File(_) => true,
+            _ => false,
+        }
+    }
+
     /// The methods that it takes.
     pub fn methods(&self) -> &'static [Method] {
         const READ: &[Method] = &[Method::GET, Method::HEAD];

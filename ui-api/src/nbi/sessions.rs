@@ -1,5 +1,5 @@
-//! What the NBI needs of the CWMP side: a way to wake a device, and to hear when its session begins and ends. The binary brings the
-//! two together.
+//! What the NBI needs of the CWMP side: a way to wake a device, to hear when its session begins and ends, and to know when sessions
+//! get what was configured. The binary brings the two together.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -16,6 +16,13 @@ pub trait DeviceWaker: Send + Sync {
     /// # Errors
     /// Why it could not be asked, for people; it becomes the answer's reason phrase.
     async fn wake(&self, device_id: &str) -> Result<(), String>;
+}
+
+/// Follows what operators configure.
+#[async_trait]
+pub trait ConfigurationFollower: Send + Sync {
+    /// Returns when sessions that begin from then on get what is stored now. It does not wait for long.
+    async fn catch_up(&self);
 }
 
 /// Where a follower's session stands.
