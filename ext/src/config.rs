@@ -30,7 +30,7 @@ pub struct ExtensionsConfig {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEndpoint {
-    /// `http://host[:port]/path[?query]`.
+    /// `http[s]://host[:port]/path[?query]`.
     pub url: String,
     /// `POST` (the default), `PUT` or `PATCH`.
     #[serde(default = "default_method")]
@@ -39,8 +39,11 @@ pub struct HttpEndpoint {
     #[serde(default)]
     pub headers: BTreeMap<String, SecretText>,
     /// Instead of the timeout of the other extensions.
-    #[serde(default, rename = "timeout_ms", deserialize_with = "milliseconds")]
+    #[serde(default, rename = "timeout-ms", alias = "timeout_ms", deserialize_with = "milliseconds")]
     pub timeout: Option<Duration>,
+    /// With `https`: a PEM file with the certificates to trust, instead of those that the system trusts.
+    #[serde(default, rename = "ca-file")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A text that `Debug` does not show.
@@ -79,6 +82,14 @@ pub enum ConfigError {
         /// Its name.
         endpoint: String,
         /// What is wrong.
+        reason: String,
+    },
+    /// No certificates to trust.
+    #[error("extension endpoint {endpoint:?}: {reason}")]
+    Trust {
+        /// Its name.
+        endpoint: String,
+        /// Which file or store has none.
         reason: String,
     },
     /// The method cannot be used.
@@ -130,7 +141,13 @@ impl ExtensionsConfig {
 impl HttpEndpoint {
     /// A POST to this URL, without further headers.
     pub fn new(url: impl Into<String>) -> HttpEndpoint {
-        HttpEndpoint { url: url.into(), method: default_method(), headers: BTreeMap::new(), timeout: None }
+        HttpEndpoint {
+            url: url.into(),
+            method: default_method(),
+            headers: BTreeMap::new(),
+            timeout: None,
+            ca_file: None,
+        }
     }
 }
 
@@ -145,6 +162,7 @@ impl fmt::Debug for HttpEndpoint {
             .field("method", &self.method)
             .field("headers", &self.headers)
             .field("timeout", &self.timeout)
+            .field("ca_file", &self.ca_file)
             .finish()
     }
 }

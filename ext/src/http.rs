@@ -1,5 +1,5 @@
 //! Extensions behind HTTP endpoints. One connection per call; redirects are not followed, so that data goes nowhere but to where
-//! the configuration says. Not here: TLS; a local proxy or sidecar provides it where it is needed.
+//! the configuration says. Whom `https` trusts is in `tls`.
 
 use std::error::Error;
 use std::time::Duration;
@@ -14,11 +14,13 @@ use hyper::header::{
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value as Json, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::config::{ConfigError, HttpEndpoint};
 use crate::fault;
+use crate::tls::Tls;
 
 /// How much of an answer that is no success is shown.
 const MAX_SHOWN: usize = 300;
@@ -28,6 +30,8 @@ const MAX_SHOWN: usize = 300;
 pub(crate) struct Endpoint {
     host: String,
     port: u16,
+    /// For `https`.
+    tls: Option<Tls>,
     authority: HeaderValue,
     /// Path and query.
     target: Target,
@@ -36,6 +40,11 @@ pub(crate) struct Endpoint {
     timeout: Duration,
     max_output: usize,
 }
+
+/// A connection, encrypted or not.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// What follows the host in the URL; a query may hold a secret.
 struct Target(String);
@@ -55,11 +64,12 @@ impl Endpoint {
     ) -> Result<Endpoint, ConfigError> {
         let bad_url = |reason: String| ConfigError::Url { endpoint: name.to_owned(), reason };
         let uri: Uri = endpoint.url.parse().map_err(|error| bad_url(format!("{error}")))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some(scheme) => return Err(bad_url(format!("the scheme must be http, not {scheme}"))),
-            None => return Err(bad_url("it must begin with http://".to_owned())),
-        }
+        let is_https = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            Some(scheme) => return Err(bad_url(format!("the scheme must be http or https, not {scheme}"))),
+            None => return Err(bad_url("it must begin with http:// or https://".to_owned())),
+        };
         let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
             return Err(bad_url("it has no host".to_owned()));
         };
@@ -92,10 +102,16 @@ impl Endpoint {
         if timeout.is_zero() {
             return Err(ConfigError::Zero { limit: "timeout of an endpoint" });
         }
+        // An IPv6 address stands in brackets in a URL, but not in an address to connect to.
+        let host = authority.host().trim_matches(['[', ']']).to_owned();
+        let tls = is_https
+            .then(|| Tls::new(&host, endpoint.ca_file.as_deref()))
+            .transpose()
+            .map_err(|reason| ConfigError::Trust { endpoint: name.to_owned(), reason })?;
         Ok(Endpoint {
-            // An IPv6 address stands in brackets in a URL, but not in an address to connect to.
-            host: authority.host().trim_matches(['[', ']']).to_owned(),
-            port: authority.port_u16().unwrap_or(80),
+            host,
+            port: authority.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
+            tls,
             authority: HeaderValue::from_str(authority.as_str()).map_err(|error| bad_url(error.to_string()))?,
             target: Target(uri.path_and_query().map_or("/", |target| target.as_str()).to_owned()),
             method,
@@ -124,6 +140,10 @@ impl Endpoint {
         let stream = TcpStream::connect((self.host.as_str(), self.port))
             .await
             .map_err(|error| fail("cannot be reached", &error))?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            Some(tls) => Box::new(tls.connect(stream).await.map_err(|error| fail("is not trusted", &error))?),
+            None => Box::new(stream),
+        };
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| fail("cannot be reached", &error))?;
         let mut request = Request::builder().method(self.method.clone()).uri(self.target.0.as_str());

@@ -22,6 +22,7 @@ mod process;
 mod sharing;
 mod standard_error;
 mod supervisor;
+mod tls;
 mod worker;
 
 use std::collections::HashMap;

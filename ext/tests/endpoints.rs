@@ -3,6 +3,7 @@
 
 mod kit;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ext::{ConfigError, Extensions, HttpEndpoint};
@@ -11,6 +12,10 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// Answers one request with these bytes; gives the request.
 async fn serve(answer: impl Into<Vec<u8>>) -> (String, JoinHandle<String>) {
@@ -64,6 +69,55 @@ async fn arguments_are_posted_and_the_answer_is_the_result() {
         assert!(head.contains(&format!("\r\n{line}")), "{head}");
     }
     assert_eq!(body, r#"{"arguments":["SN1",2]}"#);
+}
+
+/// Answers one request over TLS; gives the port, and the certificate that is to be trusted.
+async fn serve_encrypted(host: &str) -> (u16, String) {
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // The client may refuse the certificate.
+        let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await else { return };
+        let mut request = Vec::new();
+        while !is_whole(&request) {
+            assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+        }
+        stream.write_all(http("200 OK", r#"{"plan":"gold"}"#).as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+    });
+    (port, cert.pem())
+}
+
+#[tokio::test]
+async fn https_endpoints_are_asked_when_their_certificate_is_trusted_for_their_name() {
+    let directory = Directory::new();
+    let trusted = directory.path("books.pem");
+    for (host, expected) in [("localhost", Ok(())), ("other.example", Err("not valid for name"))] {
+        let (port, certificate) = serve_encrypted(host).await;
+        std::fs::write(&trusted, certificate).unwrap();
+        let mut endpoint = HttpEndpoint::new(format!("https://localhost:{port}/lookup"));
+        endpoint.ca_file = Some(trusted.clone());
+        match (extensions(endpoint).call(vec![json!("books")]).await, expected) {
+            (Ok(result), Ok(())) => assert_eq!(result, json!({"plan": "gold"})),
+            (Err(fault), Err(reason)) => assert!(fault.message.contains(reason), "{host}: {}", fault.message),
+            (other, _) => panic!("{host}: {other:?}"),
+        }
+    }
+    // The certificate of another server is not trusted, whatever name it has.
+    let (port, _) = serve_encrypted("localhost").await;
+    let mut endpoint = HttpEndpoint::new(format!("https://localhost:{port}/lookup"));
+    endpoint.ca_file = Some(trusted);
+    let fault = extensions(endpoint).call(vec![json!("books")]).await.unwrap_err();
+    assert!(fault.message.contains("is not trusted"), "{}", fault.message);
 }
 
 #[tokio::test]
@@ -138,14 +192,9 @@ fn endpoints_that_cannot_work_are_refused_at_the_start() {
         Extensions::new(config).map(|_| ())
     };
     assert_eq!(build("books", &|_| ()), Ok(()));
-    for url in [
-        "https://books.example/",
-        "books.example",
-        "/path",
-        "http://",
-        "http://user:pass@books.example/",
-        "http://a b/",
-    ] {
+    for url in
+        ["ftp://books.example/", "books.example", "/path", "http://", "http://user:pass@books.example/", "http://a b/"]
+    {
         let error = build("books", &|endpoint| endpoint.url = url.to_owned()).unwrap_err();
         assert!(matches!(error, ConfigError::Url { .. }), "{url}: {error}");
         assert!(!error.to_string().contains("pass"), "{error}");
@@ -160,6 +209,12 @@ fn endpoints_that_cannot_work_are_refused_at_the_start() {
         assert!(matches!(error, ConfigError::Header { .. }), "{header}: {error}");
         assert!(!error.to_string().contains("cret"), "{error}");
     }
+    let error = build("books", &|endpoint| {
+        endpoint.url = "https://books.example/".to_owned();
+        endpoint.ca_file = Some("/nowhere/ca.pem".into());
+    })
+    .unwrap_err();
+    assert!(matches!(error, ConfigError::Trust { .. }) && error.to_string().contains("/nowhere/ca.pem"), "{error}");
     assert!(matches!(build("../books", &|_| ()), Err(ConfigError::Name { .. })));
     let mut config = Directory::new().config();
     config.max_concurrent = 0;
