@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 it did not work out (a failed session, a finding of `check`); 2 a wrong command line; 3 an error, which is
 //! on standard error.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -65,7 +66,8 @@ fn start_log(command_line: &CommandLine) -> Result<()> {
     let filter = EnvFilter::try_new(&command_line.log)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match command_line.log_format {
-        LogFormat::Text => builder.init(),
+        // Colours are for eyes: a file or the journal would get them as noise.
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().init(),
     }
     Ok(())
