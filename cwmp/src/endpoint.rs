@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use acs_core::rpc::{CpeRequest, Inform};
 use acs_core::script::{ExtensionCall, ScriptFault};
+use acs_core::task::TaskState;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
@@ -225,7 +226,8 @@ impl Endpoint {
         let deadline = Instant::now() + self.limits().extension_time;
         loop {
             match turn {
-                Some((visit, Turn::Say(bytes, coding))) => {
+                Some((mut visit, Turn::Say(bytes, coding))) => {
+                    self.tell_running_task(&mut visit).await;
                     let Some(visit) = self.keep_lease(&live, visit).await else {
                         connection.unbind();
                         return Answer::refusal(StatusCode::BAD_REQUEST, "Invalid session");
@@ -272,6 +274,20 @@ impl Endpoint {
                     return internal_error();
                 }
             }
+        }
+    }
+
+    /// Lets operators see which task is being done. Its outcome comes with the session's change.
+    async fn tell_running_task(&self, visit: &mut Visit) {
+        let running = visit.session.running_task();
+        if running == visit.task_in_session.as_deref() {
+            return;
+        }
+        visit.task_in_session = running.map(str::to_owned);
+        let Some(task) = &visit.task_in_session else { return };
+        let at = (self.parts.clock)();
+        if let Err(error) = self.parts.store.set_task_state(task, TaskState::InSession, "", at).await {
+            warn!(target: "cwmp", device = visit.session.device_id(), task, "the task's state is not written: {error}");
         }
     }
 

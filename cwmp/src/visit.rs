@@ -46,6 +46,8 @@ pub(crate) struct Visit {
     pub(crate) coding: Option<ContentCoding>,
     /// When its lease was renewed last.
     pub(crate) lease_renewed: Instant,
+    /// The task that the store knows to be in session.
+    pub(crate) task_in_session: Option<String>,
     /// Calls of the device so far.
     calls: u32,
     /// The device called something while a request was outstanding, so that request is to be sent again.
@@ -113,6 +115,7 @@ impl Visit {
             statistics,
             coding: None,
             lease_renewed: Instant::now(),
+            task_in_session: None,
             calls: 0,
             interrupted: false,
             repeats: 0,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use acs_core::change::OutboxEvent;
 use acs_core::device::InformedValue;
 use acs_core::query::nbi;
-use acs_core::task::Task;
+use acs_core::task::{Task, TaskState};
 use acs_core::value::{TypedValue, Value, XsdType};
 use serde_json::json;
 use store::{EmbeddedOptions, EmbeddedStore, Find, Store, conformance};
@@ -42,6 +42,27 @@ async fn crowds_share_commits_and_survive_a_restart() {
     drop(store);
     let reopened = EmbeddedStore::open(&path).unwrap();
     assert_eq!(reopened.statistics().await.unwrap().devices, 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_that_were_being_done_are_queued_again_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lodestar.db");
+    let store = EmbeddedStore::open(&path).unwrap();
+    let change = conformance::change("1", 1_000, &[]);
+    let device = change.head.id.clone();
+    store.commit_session(change).await.unwrap();
+    for (id, state) in [("a", TaskState::InSession), ("b", TaskState::Waking), ("c", TaskState::Faulted)] {
+        let task = Task::from_document(&json!({"name": "reboot"}), &device, id.into(), 1_000).unwrap();
+        store.insert_task(task).await.unwrap();
+        assert!(store.set_task_state(id, state, "before", 2_000).await.unwrap());
+    }
+    drop(store);
+    let store = EmbeddedStore::open(&path).unwrap();
+    for (id, state) in [("a", TaskState::Queued), ("b", TaskState::Queued), ("c", TaskState::Faulted)] {
+        let task = store.get_task(id).await.unwrap().unwrap();
+        assert_eq!((task.state, task.state_at), (state, 2_000), "{id}: {}", task.reason);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::kit::Server;
+use crate::kit::{Server, eventually};
 
 const DEVICE: &str = "0A1B2C-SimCPE-E2E1";
 
@@ -44,6 +44,26 @@ async fn a_preset_sets_a_value_and_says_who_did() {
     assert_eq!(node["_writer"], "preset wifi, provision wifi, line 1:1");
     let again = device.session(["2 PERIODIC"]).await;
     assert!(again.rpcs().is_empty(), "{:?}", again.rpcs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_says_where_it_stands() {
+    let server = Server::start();
+    let slow = sim::FaultRule::parse("SetParameterValues=slow:1500").unwrap();
+    let mut device = server.device("E2E1", |options| options.faults.push(slow));
+    assert!(device.session(["2 PERIODIC"]).await.completed());
+    let task = r#"{"name":"setParameterValues","parameterValues":[["Device.DeviceInfo.ProvisioningCode","x"]]}"#;
+    let queued = server.request("POST", &format!("/devices/{DEVICE}/tasks"), task).json();
+    assert_eq!(queued["state"], "queued");
+    let target = format!("/tasks/{}", queued["_id"].as_str().unwrap());
+    let session = tokio::spawn(async move { device.session(["2 PERIODIC"]).await.completed() });
+    eventually("the task to be done", || {
+        let task = server.get(&target);
+        assert!(task["stateTimestamp"].as_str() >= queued["stateTimestamp"].as_str(), "{task:#}");
+        task["state"] == "in_session"
+    });
+    assert!(session.await.unwrap());
+    assert_eq!(server.get(&target)["state"], "done");
 }
 
 #[tokio::test(flavor = "multi_thread")]

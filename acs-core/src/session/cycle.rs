@@ -216,6 +216,15 @@ impl Cycle {
         sources
     }
 
+    /// The task whose cycle it is.
+    pub(super) fn task(&self) -> Option<&str> {
+        match &self.kind {
+            CycleKind::Task { id } => Some(id),
+            CycleKind::Retry { channel } => channel.strip_prefix("task_"),
+            CycleKind::Preconditions | CycleKind::Presets => None,
+        }
+    }
+
     pub(super) fn note_write(&mut self, path: &str, value: String, origin: &str, source: u32) {
         const MOST_NOTES: usize = 100;
         let source = self.lowest_sources(&Sources::from([source])).into_iter().next().unwrap_or(source);

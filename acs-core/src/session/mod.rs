@@ -340,6 +340,11 @@ impl Session {
         self.outstanding.as_ref().map(|outstanding| (outstanding.id.as_str(), &outstanding.request))
     }
 
+    /// The task that is being done.
+    pub fn running_task(&self) -> Option<&str> {
+        self.cycle.as_ref().and_then(Cycle::task)
+    }
+
     /// Whether the first empty POST is still to come.
     pub fn is_informed_only(&self) -> bool {
         self.state == State::Informed

@@ -81,6 +81,7 @@ impl EmbeddedStore {
         let connection = Connection::open(path).map_err(failed("opening the database"))?;
         schema::prepare(&connection)?;
         files::remove_unfinished(&connection)?;
+        tasks::requeue_interrupted(&connection)?;
         let epoch = documents::count(&connection, documents::STARTS)?;
         let mut store = EmbeddedStore::for_reading(path, &connection, epoch)?;
         let (configuration, events) = (store.configuration.clone(), store.events.clone());

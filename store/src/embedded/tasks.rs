@@ -86,6 +86,19 @@ pub fn write_state(
     Ok(true)
 }
 
+/// Queues again what was being done when the process ended: neither sessions nor connection requests outlive it.
+pub fn requeue_interrupted(connection: &Connection) -> Result<(), StoreError> {
+    let sql = "SELECT record FROM task WHERE open = 1 AND record ->> '$.state' = ?1";
+    for state in [TaskState::InSession, TaskState::Waking] {
+        let interrupted: Vec<Task> = records_of(connection, sql, state.as_str())?;
+        for task in interrupted {
+            let reason = "The server was stopped meanwhile".to_owned();
+            write_task(connection, &Task { state: TaskState::Queued, reason, ..task })?;
+        }
+    }
+    Ok(())
+}
+
 pub fn cancel_task(connection: &Connection, id: &str, at: i64) -> Result<bool, StoreError> {
     match read_task(connection, id)? {
         Some(task) if task.state.is_open() => {
