@@ -258,8 +258,7 @@ impl Secrets {
                     match key.as_str() {
                         "documents" => {}
                         pairs if PAIRS.contains(&pairs) => self.mark_pairs(value),
-                        // The prefix is signed for the device.
-                        "password" | "file_url_prefix" => self.mark(value),
+                        "password" => self.mark(value),
                         "tags" | "Extensions" => self.mark_keyed(value),
                         _ => self.mark_named(value),
                     }

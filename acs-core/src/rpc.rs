@@ -101,7 +101,33 @@ pub struct SetParameterAttributesStruct {
     pub access_list: Option<Vec<String>>,
 }
 
+/// Where a request tells a device to fetch or send a file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TransferAddress<'a> {
+    /// Whether the device sends.
+    pub is_upload: bool,
+    /// The request's CommandKey.
+    pub command_key: &'a str,
+    /// The URL.
+    pub url: &'a mut String,
+    /// How long the device may wait before it begins, in seconds.
+    pub delay_seconds: u32,
+}
+
 impl AcsRequest {
+    /// The address of a transfer's request; `None` for all others.
+    pub fn transfer_address(&mut self) -> Option<TransferAddress<'_>> {
+        match self {
+            AcsRequest::Download(download) => Some(TransferAddress {
+                is_upload: false,
+                command_key: &download.command_key,
+                url: &mut download.url,
+                delay_seconds: download.delay_seconds,
+            }),
+            _ => None,
+        }
+    }
+
     /// The RPC's name as the standard spells it.
     pub fn name(&self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use acs_core::change::{DeviceSnapshot, SessionChange};
 use acs_core::expression::Context;
-use acs_core::rpc::Inform;
+use acs_core::rpc::{AcsRequest, Inform};
 use acs_core::script::{ExtensionCall, ScriptFault};
 use acs_core::session::configuration::Configuration;
 use acs_core::session::settings::{ConfigValues, Settings};
@@ -26,6 +26,10 @@ pub trait ConfigurationSource: Send + Sync {
 pub trait PinnedConfiguration: Configuration {
     /// The options of a device's session. The context knows the stored device and what its Inform says.
     fn session_options(&self, context: &dyn Context) -> SessionOptions;
+
+    /// Makes the URL of a transfer's request one that only this device can use, for this transfer. In the session, and so in its
+    /// log and its recording, URLs are plain: they open nothing.
+    fn sign_urls(&self, _request: &mut AcsRequest, _context: &dyn Context) {}
 
     /// What it was made of, for recordings; null when it cannot be told.
     fn documents(&self) -> Json {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use acs_core::change::SessionChange;
-use acs_core::rpc::{CpeFault, CpeRequest, CpeResponse, Inform};
+use acs_core::rpc::{AcsRequest, CpeFault, CpeRequest, CpeResponse, Inform};
 use acs_core::script::{ExtensionCall, ScriptFault};
 use acs_core::session::{Input, Output, Session};
 use hyper::StatusCode;
@@ -288,12 +288,8 @@ impl Visit {
         }
         self.interrupted = false;
         self.repeats += 1;
-        match self.session.outstanding() {
-            Some((id, request)) => {
-                let mut out = String::new();
-                write_request(&mut out, self.namespace, id, request, &self.write);
-                self.send(out)
-            }
+        match self.session.outstanding().map(|(id, request)| (id.to_owned(), request.clone())) {
+            Some((id, request)) => self.send_request(&id, request),
             None => self.abort(Refusal::bad_state()),
         }
     }
@@ -317,9 +313,7 @@ impl Visit {
                 count(&self.statistics.acs_requests);
                 let Subject { device, remote } = self.subject();
                 info!(target: "cwmp", device, remote, id, request = request.name(), "ACS request");
-                let mut out = String::with_capacity(1_024);
-                write_request(&mut out, self.namespace, &id, &request, &self.write);
-                self.send(out)
+                self.send_request(&id, request)
             }
             Output::Extensions(calls) => Turn::Call(calls),
             Output::Finished => self.over(Ok(())),
@@ -355,6 +349,23 @@ impl Visit {
 
     fn send(&mut self, envelope: String) -> Turn {
         log::body(self.subject(), "sent", &envelope, self.debug);
+        self.answer(envelope)
+    }
+
+    fn send_request(&self, id: &str, mut request: AcsRequest) -> Turn {
+        let mut out = String::with_capacity(1_024);
+        write_request(&mut out, self.namespace, id, &request, &self.write);
+        log::body(self.subject(), "sent", &out, self.debug);
+        if request.transfer_address().is_some() {
+            // A signed URL opens a file: it is not for the log.
+            self.configuration.sign_urls(&mut request, &self.session.context());
+            out.clear();
+            write_request(&mut out, self.namespace, id, &request, &self.write);
+        }
+        self.answer(out)
+    }
+
+    fn answer(&self, envelope: String) -> Turn {
         let (bytes, coding) = compressed(envelope, self.coding);
         Turn::Say(bytes, coding)
     }

@@ -71,6 +71,9 @@ pub struct ServeArguments {
     /// The URL at which devices reach the file server, ending in a slash [default: by the host of their ACS URL].
     #[arg(long, value_name = "URL", env = "LODESTAR_FILE_URL_PREFIX")]
     pub file_url_prefix: Option<String>,
+    /// Let devices fetch files at plain URLs, which serve everybody who knows a file's name, instead of signed ones.
+    #[arg(long, env = "LODESTAR_PLAIN_FILE_URLS")]
+    pub plain_file_urls: bool,
     /// Let connection requests go to this machine's own addresses, which are refused otherwise: for simulated devices.
     #[arg(long, env = "LODESTAR_CONNECTION_REQUESTS_TO_THIS_MACHINE")]
     pub connection_requests_to_this_machine: bool,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acs_core::expression::Context;
+use acs_core::rpc::AcsRequest;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use cwmp::{ConfigurationSource, PinnedConfiguration, SessionOptions};
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use ui_api::ConfigurationFollower;
 
 use crate::file_urls::FileUrls;
-use crate::snapshot::{Documents, Snapshot};
+use crate::snapshot::{Documents, FileFacts, Snapshot};
 
 /// How often the store is asked whether the configuration has changed, besides being told: another process may change it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -113,6 +114,10 @@ impl PinnedConfiguration for Snapshot {
         options.settings.file_url_prefix = self.file_url_prefix(context);
         options
     }
+
+    fn sign_urls(&self, request: &mut AcsRequest, context: &dyn Context) {
+        Snapshot::sign_urls(self, request, context);
+    }
 }
 
 fn report(problems: &[String]) {
@@ -131,10 +136,17 @@ pub async fn read_documents(store: &dyn Store) -> Result<Documents, StoreError> 
     documents.provisions = texts(by_name(store, Collection::Provisions).await?, "script");
     documents.virtual_parameters = texts(by_name(store, Collection::VirtualParameters).await?, "script");
     documents.config = texts(by_name(store, Collection::Config).await?, "value");
-    let files = store.find(Listing::Files, Find::default()).await?.collect().await?;
-    let length = |file: Json| Some((file["_id"].as_str()?.to_owned(), file["length"].as_u64()?));
-    documents.files = files.into_iter().filter_map(length).collect();
+    documents.files = files(store).await?;
     Ok(documents)
+}
+
+async fn files(store: &dyn Store) -> Result<BTreeMap<String, FileFacts>, StoreError> {
+    let list = store.find(Listing::Files, Find::default()).await?.collect().await?;
+    let facts = |file: Json| {
+        let facts = FileFacts { length: file["length"].as_u64()?, sha256: file["sha256"].as_str()?.to_owned() };
+        Some((file["_id"].as_str()?.to_owned(), facts))
+    };
+    Ok(list.into_iter().filter_map(facts).collect())
 }
 
 async fn by_name(store: &dyn Store, collection: Collection) -> Result<BTreeMap<String, Json>, StoreError> {

@@ -19,6 +19,7 @@ struct ConfigFile {
     nbi_open: bool,
     files_listen: Option<SocketAddr>,
     file_url_prefix: Option<String>,
+    plain_file_urls: bool,
     connection_requests_to_this_machine: bool,
     record: Option<PathBuf>,
     record_device: Vec<String>,
@@ -50,6 +51,8 @@ pub struct ServeOptions {
     pub files_listen: SocketAddr,
     /// The URL below which devices reach the file server; empty when none is configured.
     pub file_url_prefix: String,
+    /// Whether the file server serves whoever knows a file's name.
+    pub plain_file_urls: bool,
     /// Whether connection requests may go to this machine's own addresses.
     pub wake_this_machine: bool,
     /// Extensions.
@@ -84,6 +87,7 @@ impl ServeOptions {
                 .or(file.files_listen)
                 .unwrap_or_else(|| if arguments.demo { loopback(7567) } else { any(7567) }),
             file_url_prefix: arguments.file_url_prefix.or(file.file_url_prefix).unwrap_or_default(),
+            plain_file_urls: arguments.plain_file_urls || file.plain_file_urls,
             wake_this_machine: arguments.connection_requests_to_this_machine
                 || file.connection_requests_to_this_machine
                 || arguments.demo,

@@ -69,7 +69,8 @@ pub async fn run_telling(
     let files_listener = bind(options.files_listen, "--files-listen").await?;
     let files_address = files_listener.local_addr()?;
     let signer = file_urls::signer(&options.data_dir)?;
-    let file_urls = FileUrls::new(signer.clone(), options.file_url_prefix.clone(), files_address);
+    let plain = options.plain_file_urls;
+    let file_urls = FileUrls::new(signer.clone(), options.file_url_prefix.clone(), files_address, plain);
 
     let configuration = LiveConfiguration::load(store.clone(), limits.clone(), Some(file_urls)).await?;
     let extensions = Arc::new(Extensions::new(extensions_config(&options))?);
@@ -106,7 +107,8 @@ pub async fn run_telling(
             tracing::error!(%error, "the REST API stopped");
         }
     });
-    let files = Arc::new(FileServer::new(store.clone(), signer, || chrono::Utc::now().timestamp_millis()));
+    let files = FileServer::new(store.clone(), signer, || chrono::Utc::now().timestamp_millis());
+    let files = Arc::new(if plain { files.with_plain_paths() } else { files });
     let files_stop = stop.clone();
     tasks.spawn(async move {
         if let Err(error) = ui_api::serve_files(files_listener, files, files_stop).await {

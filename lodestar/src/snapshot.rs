@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use acs_core::expression::Context;
+use acs_core::rpc::AcsRequest;
 use acs_core::script::{Outcome, ScriptKind, ScriptRun, ScriptRunner};
 use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPreset};
 use acs_core::session::settings::ConfigValues;
@@ -16,7 +17,10 @@ use sandbox::{Limits, ScriptSource, Scripts};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::file_urls::FileUrls;
+use crate::file_urls::{FileUrls, UrlPolicy};
+
+/// How long a device may fetch what it was told to, in seconds.
+const DEFAULT_URL_VALIDITY: i64 = 86_400;
 
 /// The documents that a snapshot is made of, by name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -33,11 +37,20 @@ pub struct Documents {
     /// Expressions in text form. They are evaluated when a session opens, so that recordings need none.
     #[serde(skip)]
     pub config: BTreeMap<String, String>,
-    /// Lengths of stored files in bytes.
-    pub files: BTreeMap<String, u64>,
+    /// Stored files.
+    pub files: BTreeMap<String, FileFacts>,
     /// Makes the URLs from which devices fetch files.
     #[serde(skip)]
     pub file_urls: Option<FileUrls>,
+}
+
+/// What a session needs to know of a stored file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFacts {
+    /// In bytes.
+    pub length: u64,
+    /// The SHA-256 of its content in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// A compiled configuration.
@@ -48,7 +61,7 @@ pub struct Snapshot {
     scripts: Scripts,
     fingerprints: BTreeMap<(ScriptKind, String), u64>,
     virtual_parameters: Vec<Arc<str>>,
-    files: BTreeMap<String, u64>,
+    files: BTreeMap<String, FileFacts>,
     config: ConfigValues,
     file_urls: Option<FileUrls>,
 }
@@ -106,9 +119,20 @@ impl Snapshot {
         &self.config
     }
 
-    /// The URL below which a device fetches files; empty when none is known.
+    /// The URL below which a device reaches the file server; empty when none is known.
     pub fn file_url_prefix(&self, device: &dyn Context) -> String {
-        self.file_urls.as_ref().map(|urls| urls.prefix(device)).unwrap_or_default()
+        self.file_urls.as_ref().map(|urls| urls.base(device)).unwrap_or_default()
+    }
+
+    /// Signs the URL of a transfer's request.
+    pub fn sign_urls(&self, request: &mut AcsRequest, device: &dyn Context) {
+        let Some(urls) = &self.file_urls else { return };
+        let seconds = self.config.number("files.urlValidity", device, DEFAULT_URL_VALIDITY, 1);
+        let policy = UrlPolicy {
+            plain: self.config.boolean("files.plainUrls", device, true),
+            validity: seconds.saturating_mul(1_000),
+        };
+        urls.sign(request, device, policy, |name| self.files.get(name).map(|file| file.sha256.as_str()));
     }
 
     /// The presets.
@@ -143,6 +167,6 @@ impl Configuration for Snapshot {
     }
 
     fn file_size(&self, file_name: &str) -> Option<u64> {
-        self.files.get(file_name).copied()
+        self.files.get(file_name).map(|file| file.length)
     }
 }

@@ -56,13 +56,13 @@ async fn nobody_fetches_a_file_without_a_signed_url() {
     let server = Server::start();
     let headers = format!("X-API-Key: {}\r\n", crate::kit::KEY);
     assert_eq!(server.request_with("PUT", "/files/secret.cfg", &headers, "password").status, 201);
-    for path in [
-        "/secret.cfg",
-        "/d/0A1B2C-SimCPE-E2E1/fffffffffff-00000000000000000000000000000000/secret.cfg",
-        "/d/x/y/../../secret.cfg",
+    for (path, status) in [
+        ("/secret.cfg", 404),
+        ("/d/0A1B2C-SimCPE-E2E1/key/fffffffffff..AAAAAAAAAAAAAAAAAAAAAA/secret.cfg", 403),
+        ("/d/x/y/../../secret.cfg", 404),
     ] {
         let answer = server.fetch(path);
-        assert_eq!(answer.status, 404, "{path}: {answer:?}");
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
         assert!(!answer.body.contains("password"));
     }
 }

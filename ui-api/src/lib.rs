@@ -17,7 +17,7 @@ mod files;
 mod nbi;
 
 pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
-pub use files::{FileServer, Grant, PathRefusal, UrlSigner, serve_files};
+pub use files::{Direction, FileServer, Grant, PathRefusal, UrlSigner, content_mark, serve_files};
 pub use nbi::{
     ConfigurationFollower, DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, SessionBoard,
     SessionPhase, SessionWatch, serve,

@@ -320,6 +320,11 @@ impl Session {
         self.facts.timestamp
     }
 
+    /// What expressions know of the device now.
+    pub fn context(&self) -> TreeContext<'_> {
+        TreeContext { tree: &self.tree, facts: &self.facts, settings: &self.settings }
+    }
+
     /// The settings that it follows.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -98,7 +98,8 @@ pub struct Settings {
     pub download_timeout: i64,
     /// `cwmp.downloadSuccessOnTimeout`.
     pub download_success_on_timeout: bool,
-    /// Where devices fetch files, ending in a slash.
+    /// Where the device reaches the file server, ending in a slash; empty when that is not known. URLs are signed later, on their
+    /// way to the device.
     pub file_url_prefix: String,
     /// The address that the device connected from; `REMOTE_ADDRESS()` in expressions.
     pub remote_address: String,

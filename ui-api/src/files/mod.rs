@@ -1,138 +1,179 @@
 //! The file server, from which devices fetch firmware and configuration files.
 //!
-//! Files are streamed from the store, never held in memory. Only signed paths are served ([`signature`]); without a good one every
-//! path answers 404, so that names cannot be guessed. Not here: uploading (`nbi`), and telling devices to fetch (the engine).
+//! ```text
+//!  signature    what a path allows, and until when
+//!    └ mod        one request: who, what, and the answer's headers
+//!        ├ conditions   is what the device has still current
+//!        ├ range        which part it wants
+//!        └ content      the bytes, chunk by chunk
+//! ```
+//!
+//! A path that is not signed is answered 404 whether there is such a file or not, so that names cannot be guessed; unless plain paths
+//! are allowed. Paths are names: there are no directories, and nothing is read but the store. Not here: where files come from (`nbi`),
+//! and telling devices to fetch (the engine).
 
+mod conditions;
+mod content;
 mod range;
 mod signature;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_util::stream;
-use http_body_util::{BodyExt, Empty, StreamBody};
-use hyper::body::Frame;
+use http_body_util::{BodyExt, Empty};
 use hyper::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH,
-    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
+    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use store::{FileInfo, Store, StoreError};
+use percent_encoding::percent_decode_str;
+use store::{FileInfo, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Body;
 use crate::connection;
+use conditions::{Verdict, Version};
+use content::StoredFile;
 use range::Wanted;
-pub use signature::{Grant, PathRefusal, UrlSigner};
+pub use signature::{Direction, Grant, PathRefusal, UrlSigner, content_mark};
 
 /// Serves a store's files.
 pub struct FileServer {
     store: Arc<dyn Store>,
     signer: UrlSigner,
+    serves_plain_paths: bool,
     clock: fn() -> i64,
+}
+
+/// Why a file is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Denial {
+    #[error(transparent)]
+    Path(#[from] PathRefusal),
+    #[error("the path is for sending a file, not for fetching one")]
+    OtherDirection,
+    #[error("there is no such file")]
+    Missing,
+    #[error("the file has been replaced since the path was made")]
+    Replaced,
+}
+
+impl Denial {
+    fn status(self) -> StatusCode {
+        match self {
+            Denial::Path(PathRefusal::Forged | PathRefusal::Expired) | Denial::OtherDirection => StatusCode::FORBIDDEN,
+            Denial::Path(PathRefusal::Unsigned) | Denial::Missing | Denial::Replaced => StatusCode::NOT_FOUND,
+        }
+    }
 }
 
 impl FileServer {
     /// `clock` gives the time in milliseconds since the Unix epoch.
     pub fn new(store: Arc<dyn Store>, signer: UrlSigner, clock: fn() -> i64) -> FileServer {
-        FileServer { store, signer, clock }
+        FileServer { store, signer, serves_plain_paths: false, clock }
+    }
+
+    /// The same that also serves `/<file name>` to whoever asks.
+    #[must_use]
+    pub fn with_plain_paths(self) -> FileServer {
+        FileServer { serves_plain_paths: true, ..self }
     }
 
     async fn answer<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Body> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut refused = plain(StatusCode::METHOD_NOT_ALLOWED);
-            refused.headers_mut().insert(hyper::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            let mut refused = empty(StatusCode::METHOD_NOT_ALLOWED);
+            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refused;
         }
-        let grant = match self.signer.read(request.uri().path(), (self.clock)()) {
-            Ok(grant) => grant,
-            Err(reason) => {
-                tracing::info!(target: "files", %peer, %reason, "refused");
-                return plain(StatusCode::NOT_FOUND);
-            }
+        let allowed = self.allow(request.uri().path());
+        let (device, name) = match &allowed {
+            Ok((grant, name)) => (grant.as_ref().map_or("", |grant| grant.device_id.as_str()), name.as_str()),
+            Err(_) => ("", ""),
         };
-        let file = match self.store.get_file(&grant.file_name).await {
-            Ok(Some(file)) => file,
-            Ok(None) => {
-                tracing::warn!(target: "files", %peer, device = grant.device_id, file = grant.file_name, "no such file");
-                return plain(StatusCode::NOT_FOUND);
+        let found = match &allowed {
+            Ok((grant, name)) => self.find(grant.as_ref(), name).await,
+            Err(refusal) => Ok(Err(Denial::Path(*refusal))),
+        };
+        let response = match found {
+            Ok(Ok(file)) => self.serve(file, request.method() == Method::HEAD, request.headers()),
+            Ok(Err(denial)) => {
+                tracing::warn!(target: "files", %peer, device, file = name, "refused: {denial}");
+                empty(denial.status())
             }
             Err(error) => {
-                tracing::error!(target: "files", %peer, %error, "the file could not be looked up");
-                return plain(StatusCode::INTERNAL_SERVER_ERROR);
+                tracing::error!(target: "files", %peer, device, file = name, %error, "the file could not be looked up");
+                empty(StatusCode::INTERNAL_SERVER_ERROR)
             }
         };
-        let response = self.file(&file, request.method() == Method::HEAD, request.headers());
-        tracing::info!(
-            target: "files", %peer, device = grant.device_id, file = grant.file_name, status = response.status().as_u16(), "request"
-        );
+        let status = response.status().as_u16();
+        tracing::info!(target: "files", %peer, device, file = name, method = %request.method(), status, "request");
         response
     }
 
-    fn file(&self, file: &FileInfo, is_head: bool, headers: &HeaderMap) -> Response<Body> {
-        let tag = format!("\"{}\"", file.sha256);
-        let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let is_listed =
-            |list: &str| list.split(',').any(|one| one.trim() == "*" || one.trim().trim_start_matches("W/") == tag);
-        if header(IF_MATCH).is_some_and(|list| !is_listed(list)) {
-            return plain(StatusCode::PRECONDITION_FAILED);
+    /// The file that a path names, and what a signed one says.
+    fn allow(&self, path: &str) -> Result<(Option<Grant>, String), PathRefusal> {
+        match self.signer.read(path, (self.clock)()) {
+            Ok(grant) => {
+                let name = grant.file_name.clone();
+                Ok((Some(grant), name))
+            }
+            Err(PathRefusal::Unsigned) if self.serves_plain_paths => {
+                let name = percent_decode_str(path.trim_start_matches('/')).decode_utf8();
+                Ok((None, name.map_err(|_| PathRefusal::Unsigned)?.into_owned()))
+            }
+            Err(refusal) => Err(refusal),
         }
-        if header(IF_NONE_MATCH).is_some_and(is_listed) {
-            return with_tag(plain(StatusCode::NOT_MODIFIED), &tag);
+    }
+
+    async fn find(&self, grant: Option<&Grant>, name: &str) -> Result<Result<FileInfo, Denial>, store::StoreError> {
+        if grant.is_some_and(|grant| grant.direction == Direction::Send) {
+            return Ok(Err(Denial::OtherDirection));
         }
-        // A range of a file that has changed since would not fit what the device has.
-        let is_current = header(IF_RANGE).is_none_or(|expected| expected == tag);
-        let wanted = header(RANGE).filter(|_| is_current).map_or(Wanted::Whole, |text| range::read(text, file.length));
-        let (status, first, length) = match wanted {
-            Wanted::Whole => (StatusCode::OK, 0, file.length),
+        let Some(file) = self.store.get_file(name).await? else { return Ok(Err(Denial::Missing)) };
+        let is_other = grant.is_some_and(|grant| grant.content != content_mark(&file.sha256));
+        Ok(if is_other { Err(Denial::Replaced) } else { Ok(file) })
+    }
+
+    fn serve(&self, file: FileInfo, is_head: bool, headers: &HeaderMap) -> Response<Body> {
+        let version = Version::new(&file.sha256, file.metadata.uploaded_at);
+        let mut response = match version.judge(headers) {
+            Verdict::Proceed => self.content(file, is_head, headers, version.is_continued(headers)),
+            Verdict::NotModified => empty(StatusCode::NOT_MODIFIED),
+            Verdict::Failed => empty(StatusCode::PRECONDITION_FAILED),
+        };
+        insert(response.headers_mut(), ETAG, &version.tag);
+        insert(response.headers_mut(), LAST_MODIFIED, &httpdate::fmt_http_date(version.modified));
+        response
+    }
+
+    fn content(&self, file: FileInfo, is_head: bool, headers: &HeaderMap, is_continued: bool) -> Response<Body> {
+        let whole = file.length;
+        // Only GET has ranges (RFC 9110 §14.2), and a range of another version would not fit what the device has.
+        let range = headers.get(RANGE).and_then(|value| value.to_str().ok()).filter(|_| is_continued && !is_head);
+        let (status, first, length) = match range.map_or(Wanted::Whole, |text| range::read(text, whole)) {
+            Wanted::Whole => (StatusCode::OK, 0, whole),
             Wanted::Part(first, last) => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
             Wanted::Unsatisfiable => {
-                let mut refused = with_tag(plain(StatusCode::RANGE_NOT_SATISFIABLE), &tag);
-                insert(refused.headers_mut(), CONTENT_RANGE, &format!("bytes */{}", file.length));
+                let mut refused = empty(StatusCode::RANGE_NOT_SATISFIABLE);
+                insert(refused.headers_mut(), CONTENT_RANGE, &format!("bytes */{whole}"));
                 return refused;
             }
         };
-        let body = if is_head {
-            Empty::new().map_err(|never| match never {}).boxed_unsync()
-        } else {
-            self.content(file, first, length)
-        };
-        let mut response = with_tag(Response::new(body), &tag);
-        *response.status_mut() = status;
+        let mut response = empty(status);
+        if !is_head {
+            let name = file.metadata.name.clone();
+            *response.body_mut() = content::body(StoredFile { store: self.store.clone(), file }, name, first, length);
+        }
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         insert(headers, CONTENT_LENGTH, &length.to_string());
         if status == StatusCode::PARTIAL_CONTENT {
-            insert(headers, CONTENT_RANGE, &format!("bytes {first}-{}/{}", first + length - 1, file.length));
-        }
-        if let Some(time) = chrono::DateTime::from_timestamp_millis(file.metadata.uploaded_at) {
-            insert(headers, LAST_MODIFIED, &time.format("%a, %d %b %Y %H:%M:%S GMT").to_string());
+            insert(headers, CONTENT_RANGE, &format!("bytes {first}-{}/{whole}", first + length - 1));
         }
         response
-    }
-
-    /// The bytes, read from the store as the connection takes them.
-    fn content(&self, file: &FileInfo, first: u64, length: u64) -> Body {
-        let store = self.store.clone();
-        let state = (store, file.clone(), first, length);
-        let frames = stream::try_unfold(state, |(store, file, at, left)| async move {
-            if left == 0 {
-                return Ok(None);
-            }
-            let bytes = store.read_file(&file, at, left).await?.filter(|bytes| !bytes.is_empty());
-            // Replaced while it was being sent: the device must not get a mixture.
-            let bytes = bytes.ok_or_else(|| StoreError::Damaged {
-                what: file.metadata.name.clone(),
-                reason: "it was replaced while it was being sent".to_owned(),
-            })?;
-            let count = bytes.len() as u64;
-            let frame = Frame::data(Bytes::from(bytes));
-            Ok::<_, StoreError>(Some((frame, (store, file, at + count, left.saturating_sub(count)))))
-        });
-        StreamBody::new(frames).boxed_unsync()
     }
 }
 
@@ -152,14 +193,9 @@ pub async fn serve_files(
     .await
 }
 
-fn plain(status: StatusCode) -> Response<Body> {
+fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
     *response.status_mut() = status;
-    response
-}
-
-fn with_tag(mut response: Response<Body>, tag: &str) -> Response<Body> {
-    insert(response.headers_mut(), ETAG, tag);
     response
 }
 

@@ -11,26 +11,23 @@ pub enum Wanted {
     Unsatisfiable,
 }
 
-/// Reads a header for a file of this length.
+/// Reads a header for a file of this length. Ranges in other units are no ranges; what is none in bytes is refused.
 pub fn read(header: &str, length: u64) -> Wanted {
-    let Some(ranges) = header.trim().strip_prefix("bytes=") else { return Wanted::Whole };
-    if ranges.contains(',') {
+    let Some((unit, ranges)) = header.split_once('=') else { return Wanted::Whole };
+    if !unit.trim().eq_ignore_ascii_case("bytes") || ranges.contains(',') {
         return Wanted::Whole;
     }
-    let Some((first, last)) = ranges.trim().split_once('-') else { return Wanted::Whole };
-    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let Some((first, last)) = ranges.split_once('-') else { return Wanted::Unsatisfiable };
+    let (first, last) = (first.trim(), last.trim());
+    let number =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
     match (number(first), number(last)) {
-        (None, Some(suffix)) if first.trim().is_empty() => {
-            if suffix == 0 || length == 0 {
-                Wanted::Unsatisfiable
-            } else {
-                Wanted::Part(length - suffix.min(length), length - 1)
-            }
+        (None, Some(suffix)) if first.is_empty() && suffix > 0 && length > 0 => {
+            Wanted::Part(length - suffix.min(length), length - 1)
         }
-        (Some(first), _) if first >= length => Wanted::Unsatisfiable,
-        (Some(first), Some(last)) if last >= first => Wanted::Part(first, last.min(length - 1)),
-        (Some(first), None) if last.trim().is_empty() => Wanted::Part(first, length - 1),
-        _ => Wanted::Whole,
+        (Some(first), Some(last)) if first <= last && first < length => Wanted::Part(first, last.min(length - 1)),
+        (Some(first), None) if last.is_empty() && first < length => Wanted::Part(first, length - 1),
+        _ => Wanted::Unsatisfiable,
     }
 }
 
@@ -42,20 +39,29 @@ mod tests {
     fn ranges_are_read() {
         let cases = [
             ("bytes=0-3", Wanted::Part(0, 3)),
+            ("Bytes = 0 - 3", Wanted::Part(0, 3)),
             ("bytes=4-", Wanted::Part(4, 9)),
+            ("bytes=9-9", Wanted::Part(9, 9)),
             ("bytes=-3", Wanted::Part(7, 9)),
             ("bytes=-30", Wanted::Part(0, 9)),
             ("bytes=5-50", Wanted::Part(5, 9)),
+            ("bytes=5-18446744073709551615", Wanted::Part(5, 9)),
             ("bytes=10-", Wanted::Unsatisfiable),
             ("bytes=-0", Wanted::Unsatisfiable),
-            ("bytes=5-2", Wanted::Whole),
+            ("bytes=5-2", Wanted::Unsatisfiable),
+            ("bytes=x-y", Wanted::Unsatisfiable),
+            ("bytes=+1-2", Wanted::Unsatisfiable),
+            ("bytes=-", Wanted::Unsatisfiable),
+            ("bytes=99999999999999999999-", Wanted::Unsatisfiable),
             ("bytes=0-1,4-5", Wanted::Whole),
             ("items=0-1", Wanted::Whole),
-            ("bytes=x-y", Wanted::Whole),
+            ("bytes", Wanted::Whole),
         ];
         for (header, expected) in cases {
             assert_eq!(read(header, 10), expected, "{header}");
         }
-        assert_eq!(read("bytes=0-", 0), Wanted::Unsatisfiable);
+        for header in ["bytes=0-", "bytes=0-0", "bytes=-5"] {
+            assert_eq!(read(header, 0), Wanted::Unsatisfiable, "{header}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod access;
 mod cases;
 mod client;
+mod file_server;
 mod fixture;
 mod lists;
 mod raw;
