@@ -1,8 +1,3 @@
-//! Any text is an envelope or a named mistake.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|body: &str| {
-    let _ = cwmp::soap::parse(body);
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lodestar_fuzz::soap(data));

@@ -17,6 +17,7 @@ mod files;
 mod nbi;
 
 pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
+pub use connection::request_line;
 pub use files::{Direction, FileServer, Grant, PathRefusal, UrlSigner, content_mark, serve_files};
 pub use nbi::{
     ConfigurationFollower, DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, SessionBoard,

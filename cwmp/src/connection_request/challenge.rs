@@ -13,7 +13,9 @@ pub enum Challenge {
     Basic,
     /// A digest with MD5.
     Digest {
+        /// What the credentials are for.
         realm: String,
+        /// Goes into the digest.
         nonce: String,
         /// Given back to the letter, also when empty.
         opaque: Option<String>,
@@ -28,7 +30,9 @@ pub enum Challenge {
 
 /// Who asks for the session.
 pub struct Credentials<'a> {
+    /// The name.
     pub username: &'a str,
+    /// The secret.
     pub password: &'a str,
 }
 

@@ -4,7 +4,7 @@
 //! commas or without an end, answers are cut off. So this has a reader of its own instead of an HTTP library: lenient in what it
 //! reads, exact in what it sends. Not here: where URL and credentials come from, and what is waited for afterwards.
 
-mod challenge;
+pub mod challenge;
 mod guard;
 
 use std::net::SocketAddr;
@@ -78,7 +78,7 @@ pub enum ConnectionRequestError {
 /// # Errors
 /// See [`ConnectionRequestError`]; the text is what operators see.
 pub async fn send(request: &ConnectionRequest, policy: &AddressPolicy) -> Result<(), ConnectionRequestError> {
-    let target = Target::parse(&request.url)?;
+    let target = ConnectionRequestTarget::parse(&request.url)?;
     let address = resolve(&target, policy).await?;
     let first = exchange(address, &target, None, request.timeout).await?;
     match first.status {
@@ -110,18 +110,23 @@ pub async fn send(request: &ConnectionRequest, policy: &AddressPolicy) -> Result
 
 /// The parts of a connection request URL.
 #[derive(Debug, PartialEq, Eq)]
-struct Target {
+pub struct ConnectionRequestTarget {
     /// Without brackets.
-    host: String,
-    port: u16,
+    pub host: String,
+    /// Not zero.
+    pub port: u16,
     /// As it goes into the request line, `/` at least.
-    path: String,
+    pub path: String,
     /// As it goes into the Host header.
-    authority: String,
+    pub authority: String,
 }
 
-impl Target {
-    fn parse(url: &str) -> Result<Target, ConnectionRequestError> {
+impl ConnectionRequestTarget {
+    /// Takes a connection request URL apart.
+    ///
+    /// # Errors
+    /// [`ConnectionRequestError::InvalidUrl`].
+    pub fn parse(url: &str) -> Result<ConnectionRequestTarget, ConnectionRequestError> {
         let invalid = || ConnectionRequestError::InvalidUrl;
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         let (scheme, rest) = url.trim().split_once("://").ok_or_else(invalid)?;
@@ -146,12 +151,15 @@ impl Target {
         }
         let path = path.split('#').next().unwrap_or("");
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Target { host: host.to_owned(), port, path, authority: authority.to_owned() })
+        Ok(ConnectionRequestTarget { host: host.to_owned(), port, path, authority: authority.to_owned() })
     }
 }
 
 /// Resolves once, and checks what is then connected to, so that a name cannot mean two things.
-async fn resolve(target: &Target, policy: &AddressPolicy) -> Result<SocketAddr, ConnectionRequestError> {
+async fn resolve(
+    target: &ConnectionRequestTarget,
+    policy: &AddressPolicy,
+) -> Result<SocketAddr, ConnectionRequestError> {
     let addresses =
         lookup_host((target.host.as_str(), target.port)).await.map_err(|_| ConnectionRequestError::Offline)?;
     let mut refused = None;
@@ -166,15 +174,16 @@ async fn resolve(target: &Target, policy: &AddressPolicy) -> Result<SocketAddr, 
 
 /// What is read of an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Reply {
-    status: u16,
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
     /// The values of all WWW-Authenticate headers, unfolded.
-    challenges: Vec<String>,
+    pub challenges: Vec<String>,
 }
 
 async fn exchange(
     address: SocketAddr,
-    target: &Target,
+    target: &ConnectionRequestTarget,
     authorization: Option<&str>,
     limit: Duration,
 ) -> Result<Reply, ConnectionRequestError> {
@@ -215,8 +224,11 @@ async fn read_head(stream: &mut TcpStream) -> Vec<u8> {
     }
 }
 
-/// Lines may end in LF or CRLF, headers may be folded, and the end may be missing.
-fn parse_reply(text: &str) -> Result<Reply, ConnectionRequestError> {
+/// Reads an answer's head. Lines may end in LF or CRLF, headers may be folded, and the end may be missing.
+///
+/// # Errors
+/// [`ConnectionRequestError::Unreadable`]: the first line is none of HTTP.
+pub fn parse_reply(text: &str) -> Result<Reply, ConnectionRequestError> {
     let mut lines = text.split('\n').map(|line| line.trim_end_matches('\r'));
     let first = lines.next().unwrap_or("");
     let mut words = first.split_whitespace();
@@ -251,7 +263,7 @@ mod tests {
     #[test]
     fn urls_are_read_as_devices_write_them() {
         let target = |host: &str, port, path: &str, authority: &str| {
-            Ok(Target { host: host.into(), port, path: path.into(), authority: authority.into() })
+            Ok(ConnectionRequestTarget { host: host.into(), port, path: path.into(), authority: authority.into() })
         };
         let cases = [
             ("http://192.0.2.1:7547/abc?x=1", target("192.0.2.1", 7547, "/abc?x=1", "192.0.2.1:7547")),
@@ -267,7 +279,7 @@ mod tests {
             ("", Err(ConnectionRequestError::InvalidUrl)),
         ];
         for (url, expected) in cases {
-            assert_eq!(Target::parse(url), expected, "{url}");
+            assert_eq!(ConnectionRequestTarget::parse(url), expected, "{url}");
         }
     }
 

@@ -1,0 +1,168 @@
+//! What the fuzz targets check, one function per target: any input is understood or refused with a named mistake, within its limits.
+//!
+//! The fuzzer's binaries in `fuzz_targets/` call these, and so does the test that replays the corpus (`tests/corpus.rs`), which
+//! reads this file as a module of its own.
+
+use std::sync::Arc;
+
+use acs_core::expression::{Context, Scalar, parse};
+use acs_core::path::Path;
+use acs_core::script::{Memory, ScriptKind, ScriptRun, ScriptRunner, SessionFacts};
+use acs_core::tree::DeviceTree;
+use bytes::BytesMut;
+use cwmp::connection_request::challenge::{self, Credentials};
+use cwmp::connection_request::{ConnectionRequestTarget, parse_reply};
+use cwmp::encoding::{BodyLimits, decode_body, encode_body};
+use cwmp::soap::{ParseOptions, glance, parse_with};
+use sandbox::{ScriptSource, Scripts};
+use ui_api::request_line::{Repair, repair_line};
+
+/// A target: its name, which is its folder in the corpus, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    ("path", path),
+    ("expression", expression),
+    ("script", script),
+    ("soap", soap),
+    ("body", body),
+    ("authentication", authentication),
+    ("cookies", cookies),
+    ("request_target", request_target),
+    ("connection_request_reply", connection_request_reply),
+];
+
+/// A text is a path or a named mistake, and what is printed reads back as the same path.
+pub fn path(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match Path::parse(text) {
+        Ok(path) => assert_eq!(Path::parse(&path.to_string()).as_ref(), Ok(&path)),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+struct Nothing;
+
+impl Context for Nothing {
+    fn parameter(&self, path: &str) -> Scalar {
+        if path.len() % 2 == 0 { Scalar::Null } else { path.into() }
+    }
+
+    fn now(&self) -> i64 {
+        1_700_000_000_000
+    }
+}
+
+/// A text is an expression or a named mistake, what is printed reads back as the same, and evaluating never fails.
+pub fn expression(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    match parse(text) {
+        Ok(expression) => {
+            assert_eq!(parse(&expression.to_string()).as_ref(), Ok(&expression));
+            expression.evaluate(&Nothing);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A script ends within its limits, whatever it does, and so do the checks when it is saved.
+pub fn script(data: &[u8]) {
+    let Ok(source) = std::str::from_utf8(data) else { return };
+    sandbox::check("fuzz", source);
+    let name: Arc<str> = "fuzz".into();
+    let scripts =
+        Scripts::build([ScriptSource { kind: ScriptKind::Provision, name: name.clone(), source: source.into() }], None);
+    let facts = SessionFacts { device_id: "0A1B2C-Box-1".into(), timestamp: 1_700_000_000_000 };
+    let tree = Arc::new(DeviceTree::new());
+    let run = ScriptRun::new(name, "".into(), Arc::new([]), Arc::new(facts), tree, Memory::default());
+    scripts.run(ScriptKind::Provision, "fuzz", run);
+}
+
+/// A body is an envelope or a named mistake.
+pub fn soap(data: &[u8]) {
+    let Ok(body) = std::str::from_utf8(data) else { return };
+    for allow_undeclared_prefixes in [false, true] {
+        if let Err(error) = parse_with(body, &ParseOptions { allow_undeclared_prefixes }) {
+            assert!(!error.to_string().is_empty());
+        }
+    }
+    glance(body);
+}
+
+/// Bytes are a text within the limits or a named mistake. The first byte chooses the headers.
+pub fn body(data: &[u8]) {
+    const ENCODINGS: [Option<&str>; 4] = [None, Some("gzip"), Some("deflate"), Some("br")];
+    const TYPES: [Option<&str>; 4] =
+        [None, Some("text/xml"), Some("text/xml; charset=\"iso-8859-1\""), Some("text/xml;charset=utf-16")];
+    const LIMITS: BodyLimits = BodyLimits { max_bytes: 1024 * 1024, max_ratio: 200 };
+    let Some((choice, bytes)) = data.split_first() else { return };
+    let encoding = ENCODINGS[usize::from(choice & 3)];
+    match decode_body(bytes, TYPES[usize::from(choice >> 2 & 3)], encoding, &LIMITS) {
+        Ok(decoded) => {
+            // A character set has no more than three bytes of UTF-8 for one of its own.
+            assert!(decoded.text.len() <= 3 * LIMITS.max_bytes);
+            if let Some(coding) = decoded.coding.filter(|_| decoded.text.len() < 4_096) {
+                let packed = encode_body(&decoded.text, coding).expect("memory takes everything");
+                let limits = BodyLimits { max_bytes: 16 * 1024, ..LIMITS };
+                let again = decode_body(&packed, None, Some(coding.name()), &limits);
+                assert!(again.is_ok(), "what is sent can be read");
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// A device's challenge is understood or is of another kind, and the answer to it is one line of a header.
+pub fn authentication(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let values: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    let credentials = Credentials { username: "us\"er", password: "secret" };
+    for challenge in challenge::parse(&values) {
+        if let Some(answer) = challenge.answer(&credentials, "GET", "/cr?id=1") {
+            assert!(!answer.contains(['\r', '\n', '\0']), "{answer:?}");
+        }
+    }
+}
+
+/// Cookies hold tokens of the right form, or none.
+pub fn cookies(data: &[u8]) {
+    for token in cwmp::cookies::tokens(data) {
+        let sent = cwmp::cookies::set_cookie(token, std::str::from_utf8(data).ok());
+        assert!(!sent.contains(['\r', '\n']), "{sent:?}");
+        assert!(cwmp::cookies::tokens(sent.as_bytes()).any(|read| read == token));
+    }
+}
+
+/// Request lines are repaired alike in whatever pieces they come, and no more than once; connection request URLs become a request
+/// of one line each.
+pub fn request_target(data: &[u8]) {
+    let whole = repaired(data, data.len());
+    for size in [1, 7] {
+        assert_eq!(repaired(data, size), whole);
+    }
+    let once = repair_line(data);
+    assert_eq!(repair_line(&once), once);
+    if let Ok(target) = ConnectionRequestTarget::parse(&String::from_utf8_lossy(data)) {
+        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        assert!(target.path.starts_with('/') && is_plain(&target.path) && is_plain(&target.authority));
+    }
+}
+
+fn repaired(data: &[u8], piece: usize) -> BytesMut {
+    let mut repair = Repair::default();
+    let mut output = BytesMut::new();
+    for piece in data.chunks(piece.max(1)) {
+        repair.feed(piece, &mut output);
+    }
+    repair.finish(&mut output);
+    output
+}
+
+/// A device's answer to a connection request has a status, or is a named mistake; its challenges are one line each.
+pub fn connection_request_reply(data: &[u8]) {
+    match parse_reply(&String::from_utf8_lossy(data)) {
+        Ok(reply) => assert!(reply.challenges.iter().all(|challenge| !challenge.contains('\n'))),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
