@@ -29,6 +29,18 @@ pub struct DeviceHead {
     pub events: Vec<String>,
     /// Values that Informs told since the tree was written last; they are newer than the tree's.
     pub informed: Vec<InformedValue>,
+    /// Set when something that the device told was not kept, until it starts afresh (`0 BOOTSTRAP`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overflow: Option<Overflow>,
+}
+
+/// What is known of a device is not all that it told: it exceeds what is kept of one device (`session::quota`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overflow {
+    /// When that happened last.
+    pub at: i64,
+    /// What there was too much of.
+    pub reason: String,
 }
 
 /// A value from an Inform.

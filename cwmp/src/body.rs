@@ -10,6 +10,7 @@ use hyper::{Request, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Duration, Instant, timeout_at};
 
+use crate::admission::jittered;
 use crate::answer::Answer;
 use crate::limits::EndpointLimits;
 
@@ -58,7 +59,12 @@ impl BodyFailure {
 
 /// 503: come again later.
 pub(crate) fn unavailable(limits: &EndpointLimits) -> Answer {
-    let seconds = HeaderValue::from(limits.retry_after.as_secs());
+    unavailable_for(jittered(limits.retry_after, limits))
+}
+
+/// 503: come again after some time.
+pub(crate) fn unavailable_for(time: Duration) -> Answer {
+    let seconds = HeaderValue::from(time.as_secs().max(1));
     Answer::refusal(StatusCode::SERVICE_UNAVAILABLE, "503 Service Unavailable").with(header::RETRY_AFTER, seconds)
 }
 

@@ -32,10 +32,12 @@ impl Endpoint {
         let had_faults = change.faults.iter().any(|(_, fault)| fault.is_some());
         let device = &*live.device_id;
         let store = &self.parts.store;
+        count(&self.statistics.unwritten_sessions);
         let committed = match live.lease.get() {
             Some(lease) => store.commit_session_under(lease, change).await,
             None => store.commit_session(change).await,
         };
+        uncount(&self.statistics.unwritten_sessions);
         let written = match committed {
             Ok(()) => true,
             Err(StoreError::NoSuchDevice(_)) => {

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use crate::admission::Admission;
 use crate::answer::Answer;
 use crate::body::{self, Body, BodyFailure};
 use crate::connection::Connection;
@@ -27,7 +28,7 @@ use crate::encoding::{ContentCoding, decode_body};
 use crate::limits::EndpointLimits;
 use crate::log::{self, Subject};
 use crate::opening::Opening;
-use crate::pool::Pool;
+use crate::pool::{Pool, Priority};
 use crate::ports::{Clock, ConfigurationSource, ExtensionCaller, SessionObserver, SessionRecorder};
 use crate::sessions::{LiveSession, SessionTable};
 use crate::soap::write::write_fault;
@@ -62,6 +63,7 @@ pub struct Endpoint {
     pub(crate) recorder: Option<Arc<dyn SessionRecorder>>,
     pub(crate) table: SessionTable,
     pub(crate) statistics: Arc<CwmpStatistics>,
+    pub(crate) admission: Arc<Admission>,
     connections: Arc<Semaphore>,
     body_memory: Arc<Semaphore>,
     listeners: AtomicUsize,
@@ -84,6 +86,7 @@ impl Endpoint {
         Arc::new(Endpoint {
             table: SessionTable::new(),
             statistics: Arc::default(),
+            admission: Admission::new(parts.pool.threads()),
             connections: Arc::new(Semaphore::new(permits)),
             body_memory: body::memory(&parts.limits),
             listeners: AtomicUsize::new(0),
@@ -201,7 +204,7 @@ impl Endpoint {
         let (remote, statistics) = (connection.remote.clone(), self.statistics.clone());
         let read_body = body.clone();
         let read = move || FirstMessage::read(&read_body, &limits, &remote, &statistics);
-        let message = if is_small { Ok(read()) } else { self.parts.pool.run(read).await };
+        let message = if is_small { Ok(read()) } else { self.parts.pool.run(Priority::Opening, read).await };
         match message {
             Ok(FirstMessage::Inform(inform, coding)) => self.begin(connection, Opening { inform, body, coding }).await,
             Ok(FirstMessage::Other(answer)) => answer,
@@ -298,10 +301,12 @@ impl Endpoint {
         work: impl FnOnce(&mut Visit) -> Turn + Send + 'static,
     ) -> Option<(Box<Visit>, Turn)> {
         let work = move || {
+            let begun = Instant::now();
             let turn = work(&mut visit);
+            visit.promise.spend(begun.elapsed());
             (visit, turn)
         };
-        self.parts.pool.run(work).await.ok()
+        self.parts.pool.run(Priority::Running, work).await.ok()
     }
 
     /// Makes calls at the same time. Those that are not done at the deadline have timed out.

@@ -3,6 +3,7 @@
 //! ```text
 //!  server      sockets, connections, how long each may take
 //!    └ endpoint    one HTTP request to one answer: which session, which state
+//!        ├ admission   whether there is room for a session
 //!        ├ opening     an Inform becomes a session
 //!        ├ visit       a session's next turn, on a thread of the pool
 //!        └ closing     what a session changed is written, then the device hears that it is over
@@ -11,6 +12,7 @@
 //! What lives here: bytes, HTTP, XML, cookies, timeouts, and who is in a session now. What does not: what a session does
 //! (`acs_core::session`), what is stored and how, scripts, configuration, extensions; [`ports`] says what is needed of them.
 
+mod admission;
 mod answer;
 mod body;
 mod closing;
@@ -29,6 +31,7 @@ mod server;
 mod sessions;
 pub mod soap;
 pub mod statistics;
+pub mod status;
 mod visit;
 
 pub use endpoint::{Endpoint, EndpointParts};
@@ -40,3 +43,4 @@ pub use ports::{
 };
 pub use server::{serve, serve_connection};
 pub use statistics::CwmpStatistics;
+pub use status::EndpointStatus;

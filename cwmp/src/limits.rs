@@ -12,10 +12,18 @@ pub struct EndpointLimits {
     pub max_connections: usize,
     /// Sessions at a time. Further Informs are answered with 503; running sessions go on.
     pub max_sessions: usize,
-    /// Messages that wait for a thread of the pool. With more of them Informs are answered with 503.
-    pub max_waiting: usize,
-    /// The `Retry-After` of a 503.
+    /// How long the first answer of a new session may have to wait for a thread. When the work that waits takes longer, Informs
+    /// are answered with 503, those of costly kinds from a part of it on.
+    pub max_queue_time: Duration,
+    /// Work that running sessions are still owed, as time of each thread. When they are owed more, Informs are answered with 503. As
+    /// long as sessions last no longer than this, it keeps no thread idle.
+    pub max_promised_time: Duration,
+    /// Sessions that are over but not written yet. With more of them Informs are answered with 503.
+    pub max_unwritten: usize,
+    /// The shortest `Retry-After` of a 503. Chance adds up to a half.
     pub retry_after: Duration,
+    /// The longest, before chance. In between it is as long as the server needs for those that were refused before.
+    pub max_retry_after: Duration,
     /// A request's head, in bytes; at least 8,192.
     pub max_head: usize,
     /// Header fields of a request.
@@ -48,8 +56,11 @@ impl Default for EndpointLimits {
         EndpointLimits {
             max_connections: 20_000,
             max_sessions: 100_000,
-            max_waiting: 2_000,
-            retry_after: Duration::from_secs(60),
+            max_queue_time: Duration::from_secs(1),
+            max_promised_time: Duration::from_secs(20),
+            max_unwritten: 4_000,
+            retry_after: Duration::from_secs(10),
+            max_retry_after: Duration::from_secs(600),
             max_head: 64 * 1024,
             max_headers: 100,
             header_time: Duration::from_secs(10),

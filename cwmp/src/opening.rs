@@ -10,15 +10,18 @@ use acs_core::rpc::Inform;
 use acs_core::session::Session;
 use hyper::header::HeaderValue;
 use store::Lease;
+use tokio::time::Instant;
 use tracing::{error, warn};
 
+use crate::admission::{Promise, SessionKind};
 use crate::answer::Answer;
-use crate::body::{Body, unavailable};
+use crate::body::{Body, unavailable, unavailable_for};
 use crate::connection::Connection;
 use crate::cookies::{self, Token};
 use crate::encoding::{ContentCoding, decode_body};
 use crate::endpoint::{Endpoint, lease_time};
 use crate::log::{self, Subject};
+use crate::pool::Priority;
 use crate::ports::SessionOptions;
 use crate::sessions::{LiveSession, SessionTable};
 use crate::soap::write::{
@@ -59,10 +62,11 @@ impl Endpoint {
                 return Answer::envelope(bytes, coding);
             }
         };
-        if !self.has_room() {
+        let kind = SessionKind::of(inform);
+        let Some(promise) = self.admit(kind) else {
             count(&self.statistics.refused);
-            return unavailable(self.limits());
-        }
+            return unavailable_for(self.admission.retry_after(kind, self.limits()));
+        };
         let token = match Token::random() {
             Ok(token) => token,
             Err(error) => {
@@ -84,7 +88,7 @@ impl Endpoint {
             return unavailable(self.limits());
         };
         let opened = match self.parts.store.open_device(&live.device_id).await {
-            Ok(snapshot) => self.open(connection, &live, opening, snapshot, version).await,
+            Ok(snapshot) => self.open(connection, &live, opening, snapshot, version, promise).await,
             Err(error) => {
                 error!(target: "cwmp", device = &*live.device_id, "the device cannot be read: {error}");
                 None
@@ -117,11 +121,13 @@ impl Endpoint {
         opened.answer.with_cookie(live.cookie.get())
     }
 
-    fn has_room(&self) -> bool {
+    /// Room for a new session. `None`: there is none.
+    pub(crate) fn admit(&self, kind: SessionKind) -> Option<Promise> {
         let limits = self.limits();
-        !self.is_closing.load(Ordering::SeqCst)
-            && self.statistics.live_sessions.load(Ordering::Relaxed) < limits.max_sessions as u64
-            && self.parts.pool.waiting() <= limits.max_waiting
+        let is_full = self.is_closing.load(Ordering::SeqCst)
+            || self.statistics.live_sessions.load(Ordering::Relaxed) >= limits.max_sessions as u64
+            || self.statistics.unwritten_sessions.load(Ordering::Relaxed) >= limits.max_unwritten as u64;
+        if is_full { None } else { self.admission.admit(kind, self.parts.pool.expected_wait(), limits) }
     }
 
     /// The right to a session with the device. `None`: it is not to be had; that is logged already.
@@ -148,6 +154,7 @@ impl Endpoint {
         opening: Opening,
         snapshot: DeviceSnapshot,
         version: Option<&'static str>,
+        mut promise: Promise,
     ) -> Option<Opened> {
         let configuration = self.parts.configuration.current();
         let timestamp = (self.parts.clock)();
@@ -155,6 +162,7 @@ impl Endpoint {
         let (device_id, recorder) = (live.device_id.clone(), self.recorder.clone());
         let (longest, limits) = (self.limits().max_session_timeout, self.limits().body);
         let work = move || {
+            let begun = Instant::now();
             let Opening { inform, body, coding } = opening;
             let (envelope, inform) = *inform;
             let subject = Subject { device: &device_id, remote: &remote };
@@ -176,7 +184,8 @@ impl Endpoint {
                 None => write_inform_response(text, envelope.namespace, id),
             }
             log::body(subject, "sent", text, debug);
-            let mut visit = Visit::new(session, configuration, envelope.namespace, remote.clone(), statistics);
+            promise.spend(begun.elapsed());
+            let mut visit = Visit::new(session, configuration, envelope.namespace, remote.clone(), statistics, promise);
             (visit.write, visit.debug, visit.recording) = (write, debug, recording);
             log::session_lines(&remote, &mut visit.session);
             let (bytes, coding) = compressed(std::mem::take(text), coding);
@@ -189,7 +198,7 @@ impl Endpoint {
                 timeout: session_timeout.max(asked.min(longest)),
             }
         };
-        self.parts.pool.run(work).await.ok()
+        self.parts.pool.run(Priority::Opening, work).await.ok()
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters since the start. All only grow but [`CwmpStatistics::live_sessions`] and [`CwmpStatistics::connections`].
-#[derive(Debug, Default)]
+use serde::Serialize;
+
+/// Counters since the start. All only grow but [`CwmpStatistics::live_sessions`], [`CwmpStatistics::unwritten_sessions`] and
+/// [`CwmpStatistics::connections`].
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CwmpStatistics {
     /// Open connections now.
     pub connections: AtomicU64,
@@ -15,6 +19,8 @@ pub struct CwmpStatistics {
     pub unreadable: AtomicU64,
     /// Sessions now.
     pub live_sessions: AtomicU64,
+    /// Sessions that are over and are being written.
+    pub unwritten_sessions: AtomicU64,
     /// Sessions that began.
     pub sessions_started: AtomicU64,
     /// Sessions that came to their end.

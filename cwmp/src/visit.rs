@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::admission::Promise;
 use crate::body::Body;
 use crate::encoding::{BodyError, BodyLimits, ContentCoding, decode_body, encode_body};
 use crate::log::{self, Subject};
@@ -48,6 +49,8 @@ pub(crate) struct Visit {
     pub(crate) lease_renewed: Instant,
     /// The task that the store knows to be in session.
     pub(crate) task_in_session: Option<String>,
+    /// Its claim on the threads.
+    pub(crate) promise: Promise,
     /// Calls of the device so far.
     calls: u32,
     /// The device called something while a request was outstanding, so that request is to be sent again.
@@ -103,6 +106,7 @@ impl Visit {
         namespace: CwmpNamespace,
         remote: Arc<str>,
         statistics: Arc<CwmpStatistics>,
+        promise: Promise,
     ) -> Visit {
         Visit {
             session,
@@ -116,6 +120,7 @@ impl Visit {
             coding: None,
             lease_renewed: Instant::now(),
             task_in_session: None,
+            promise,
             calls: 0,
             interrupted: false,
             repeats: 0,

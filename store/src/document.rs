@@ -32,6 +32,10 @@ pub fn device_document(device: &StoredDevice) -> Json {
     if let Some(time) = head.last_bootstrap {
         map.insert("_lastBootstrap".into(), format_date_time(time).into());
     }
+    if let Some(overflow) = &head.overflow {
+        let mark = json!({ "_timestamp": format_date_time(overflow.at), "_reason": overflow.reason });
+        map.insert("_overflow".into(), mark);
+    }
     map.insert("_tags".into(), device.tags.keys().map(|tag| Json::from(tag.as_str())).collect());
     let texts: Map<String, Json> = device
         .tags

@@ -124,6 +124,17 @@ impl Record for DeviceRecord<'_> {
             "_lastInform" => return FieldValue::Date(self.head.last_inform),
             "_lastBoot" => return self.head.last_boot.map_or(FieldValue::Missing, FieldValue::Date),
             "_lastBootstrap" => return self.head.last_bootstrap.map_or(FieldValue::Missing, FieldValue::Date),
+            "_overflow" if self.head.overflow.is_some() => return FieldValue::Object(None),
+            "_overflow._timestamp" => {
+                return self
+                    .head
+                    .overflow
+                    .as_ref()
+                    .map_or(FieldValue::Missing, |overflow| FieldValue::Date(overflow.at));
+            }
+            "_overflow._reason" => {
+                return self.head.overflow.as_ref().map_or(FieldValue::Missing, |overflow| text(&overflow.reason));
+            }
             "_tags" => return FieldValue::List(self.tags.keys().map(|tag| text(tag)).collect()),
             "_tagValues" if self.tag_texts().next().is_some() => return FieldValue::Object(None),
             "_timestamp" => return date(self.tree().map_or(0, |tree| tree.node(DeviceTree::ROOT).enumerated_at)),
@@ -216,6 +227,7 @@ fn is_below(path: &str, above: &str) -> bool {
 mod tests {
     use std::sync::Arc;
 
+    use acs_core::device::Overflow;
     use acs_core::query::JsonRecord;
     use acs_core::tree::StoredAttributes;
     use proptest::prelude::*;
@@ -298,6 +310,7 @@ mod tests {
                 registered: 1,
                 last_inform: 2,
                 last_boot,
+                overflow: last_boot.map(|at| Overflow { at, reason: "r".into() }),
                 informed: told,
                 ..DeviceHead::default()
             };
@@ -319,7 +332,8 @@ mod tests {
             let encoded = device.tree.encode();
             for record in [DeviceRecord::of(&device), DeviceRecord::new(&device.head, &device.tags, &encoded)] {
                 let tops = ["_id", "_deviceId", "_deviceId._OUI", "_registered", "_lastInform", "_lastBoot", "_lastBootstrap",
-                    "_tags", "_tagValues", "_tagValues.u", "_tagValues.t", "_timestamp", "_nothing", "Device.Missing._value"];
+                    "_tags", "_tagValues", "_tagValues.u", "_tagValues.t", "_timestamp", "_nothing",
+                    "_overflow", "_overflow._timestamp", "_overflow._reason", "Device.Missing._value"];
                 let below = PATHS.iter().flat_map(|path| ATTRIBUTES.iter().map(move |name| format!("{path}{name}")));
                 for name in tops.into_iter().map(str::to_owned).chain(below) {
                     let expected = comparable(by_document.field(&name));

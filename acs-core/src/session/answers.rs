@@ -10,7 +10,8 @@ use crate::tree::{DeviceTree, StoredAttributes};
 use crate::value::{TypedValue, Value, XsdType};
 
 use super::configuration::Configuration;
-use super::{MAX_NODES, Outstanding, Session, is_storable_name};
+use super::quota::{in_order, shortened, value_bytes};
+use super::{Outstanding, Session, is_storable_name};
 
 impl Session {
     pub(super) fn take_response(
@@ -115,16 +116,22 @@ impl Session {
     fn learn_names(&mut self, parameter_path: &str, next_level: bool, list: &[ParameterInfo]) {
         let at = self.stamp;
         let mut ignored: Vec<&str> = Vec::new();
+        let mut room = self.room();
+        let mut overflow = None;
         let tree = Arc::make_mut(&mut self.tree);
         let base = tree.ensure(parameter_path);
         tree.set_object(base, true);
         let mut objects = Vec::new();
-        for info in list {
+        for info in in_order(list) {
             let is_object = info.name.ends_with('.');
             let inside =
                 info.name.starts_with(parameter_path) || info.name.as_str() == parameter_path.trim_end_matches('.');
-            if !inside || info.name.is_empty() || !is_storable_name(&info.name) || tree.len() >= MAX_NODES {
+            if !inside || info.name.is_empty() || !is_storable_name(&info.name) {
                 ignored.push(&info.name);
+                continue;
+            }
+            if let Err(reason) = room.take(tree, &info.name, 0) {
+                overflow.get_or_insert((reason, &info.name));
                 continue;
             }
             let node = tree.ensure(&info.name);
@@ -147,6 +154,7 @@ impl Session {
         if !next_level {
             complete.extend(objects);
         }
+        let mut has_removed = false;
         for node in complete {
             // A parameter's children would be a contradiction; only objects are complete lists.
             let vanished: Vec<_> = tree
@@ -155,9 +163,8 @@ impl Session {
                 .copied()
                 .filter(|&child| tree.node(child).listed_at < at && !tree.is_hidden_root(node, child))
                 .collect();
-            for child in vanished {
-                tree.remove(child);
-            }
+            has_removed |= !vanished.is_empty();
+            tree.remove_children(node, &vanished);
             tree.set_enumerated(node, at);
         }
         let listed = parameter_path.trim_end_matches('.').to_owned();
@@ -170,8 +177,12 @@ impl Session {
                 "GetParameterNamesResponse for {parameter_path:?} has {} names that are ignored",
                 ignored.len()
             );
-            let fields = json!({ "names": ignored.iter().take(10).collect::<Vec<_>>() });
-            self.note(message, fields);
+            let names: Vec<String> = ignored.iter().take(10).map(|name| shortened(name)).collect();
+            self.note(message, json!({ "names": names }));
+        }
+        self.room = Some(room).filter(|_| !has_removed);
+        if let Some((reason, name)) = overflow {
+            self.overflowed(reason, name);
         }
         self.check_instances(&listed);
     }
@@ -224,12 +235,21 @@ impl Session {
         let at = self.stamp;
         let mut unexpected: Vec<String> = Vec::new();
         let mut missing: std::collections::HashSet<&str> = requested.iter().map(String::as_str).collect();
+        let mut room = self.room();
+        let mut overflow = None;
         let tree = Arc::make_mut(&mut self.tree);
         for (name, value) in list {
-            if !missing.remove(name.as_str()) {
-                unexpected.push(name);
+            if !missing.contains(name.as_str()) {
+                unexpected.push(shortened(&name));
                 continue;
             }
+            // What was known of it makes room.
+            let known = tree.find(&name).and_then(|node| tree.node(node).typed_value()).map_or(0, value_bytes);
+            if let Err(reason) = room.take(tree, &name, value_bytes(&value).saturating_sub(known)) {
+                overflow = Some((reason, name));
+                continue;
+            }
+            missing.remove(name.as_str());
             let node = tree.ensure(&name);
             tree.set_read_value(node, value, at);
         }
@@ -240,6 +260,10 @@ impl Session {
             if cycle.ledger.split_reads.front().is_some_and(|group| group.as_slice() == requested) {
                 cycle.ledger.split_reads.pop_front();
             }
+        }
+        self.room = Some(room);
+        if let Some((reason, name)) = overflow {
+            self.overflowed(reason, &name);
         }
         if !unexpected.is_empty() {
             let message = format!("GetParameterValuesResponse has {} values that were not asked for", unexpected.len());

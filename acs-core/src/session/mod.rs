@@ -14,7 +14,7 @@
 //!
 //! A session is a value: it serialises, and equal inputs give equal outputs. What lives here: state and the step function.
 //! [`cycle`] advances one set of provisions, [`answers`] and [`refusals`] take in what the device says, [`evaluation`] decides
-//! what runs next, [`transfers`] follows downloads, [`virtual_parameters`] nests scripts.
+//! what runs next, [`transfers`] follows downloads, [`virtual_parameters`] nests scripts, [`quota`] bounds what is kept.
 
 mod answers;
 pub mod configuration;
@@ -22,6 +22,7 @@ mod cycle;
 mod evaluation;
 mod faults;
 mod local;
+pub mod quota;
 mod refusals;
 pub mod settings;
 mod transfers;
@@ -48,12 +49,10 @@ use crate::value::{TypedValue, Value, XsdType};
 use configuration::Configuration;
 use cycle::Cycle;
 use evaluation::Evaluation;
+use quota::{InformRoom, MAX_LINES, MAX_NAME, Room, shortened};
 use settings::Settings;
 
 pub use evaluation::TreeContext;
-
-/// No device may make the server keep more nodes than this; what is beyond is ignored and noted.
-pub const MAX_NODES: usize = 200_000;
 
 /// What happens to a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -162,6 +161,10 @@ pub struct Session {
     blocked: BTreeSet<String>,
     /// Parameters that the device left out of its answers; asking again would not help.
     unanswered: BTreeSet<String>,
+    /// Known once something is learnt.
+    room: Option<Room>,
+    notes: u32,
+    script_lines: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,7 +198,7 @@ impl Session {
         head.receive(inform, timestamp);
         let mut tree = Arc::unwrap_or_clone(stored_tree);
         let mut log = Vec::new();
-        let structure = take_inform(&mut tree, &mut head, inform, timestamp, &mut log);
+        let structure = take_inform(&tree, &mut head, inform, timestamp, &mut log);
         head.apply_to(&mut tree);
         apply_tags(&mut tree, &tags, timestamp);
         let mut events = BTreeSet::from(["Inform".to_owned()]);
@@ -247,6 +250,9 @@ impl Session {
             retried: BTreeSet::new(),
             blocked: BTreeSet::new(),
             unanswered: BTreeSet::new(),
+            room: None,
+            notes: 0,
+            script_lines: 0,
         }
     }
 
@@ -413,8 +419,8 @@ impl Session {
 
     fn note(&mut self, message: String, fields: Json) {
         // A hostile device could cause a note per parameter.
-        const MOST_NOTES: usize = 1_000;
-        if self.log.len() < MOST_NOTES {
+        self.notes += 1;
+        if self.notes <= MAX_LINES {
             self.log.push(SessionLog { kind: LogKind::Note, message, fields });
         }
     }
@@ -424,6 +430,13 @@ impl Session {
             // Presets are evaluated again after a change, mostly to find that nothing is left to do: the same lines would come.
             let line = (entry.provision.to_string(), entry.message.clone());
             if self.evaluations > 0 && self.logged.contains(&line) {
+                continue;
+            }
+            self.script_lines += 1;
+            if self.script_lines > MAX_LINES {
+                if self.script_lines == MAX_LINES + 1 {
+                    self.note(format!("scripts have logged {MAX_LINES} lines; further ones are dropped"), Json::Null);
+                }
                 continue;
             }
             self.logged.insert(line);
@@ -449,19 +462,25 @@ impl Session {
 
 /// Takes over an Inform's parameters. Returns whether the tree's structure changed, so that the tree must be written.
 fn take_inform(
-    tree: &mut DeviceTree,
+    tree: &DeviceTree,
     head: &mut DeviceHead,
     inform: &Inform,
     timestamp: i64,
     log: &mut Vec<SessionLog>,
 ) -> bool {
-    let mut structure = false;
+    let mut room = InformRoom::new(&head.informed, &inform.parameter_list);
+    let mut structure = room.is_large;
+    let mut overflow = None;
+    let mut ignored = Vec::new();
     let mut informed: BTreeMap<String, InformedValue> =
         std::mem::take(&mut head.informed).into_iter().map(|value| (value.path.clone(), value)).collect();
     for (name, value) in &inform.parameter_list {
-        if !is_storable_name(name) || tree.len() >= MAX_NODES {
-            let message = format!("{name:?} is no legal parameter name; the Inform's value is ignored");
-            log.push(SessionLog { kind: LogKind::Note, message, fields: Json::Null });
+        if !is_storable_name(name) {
+            ignored.push(shortened(name));
+            continue;
+        }
+        if let Err(reason) = room.take(tree, name, value) {
+            overflow = Some(reason);
             continue;
         }
         structure |= tree.find(name).is_none_or(|id| tree.node(id).object);
@@ -469,6 +488,20 @@ fn take_inform(
         informed.insert(name.clone(), value);
     }
     head.informed = informed.into_values().collect();
+    let is_bootstrap = inform.events.iter().any(|event| event_segment(&event.code) == "0_BOOTSTRAP");
+    quota::mark(head, timestamp, is_bootstrap, overflow);
+    if !ignored.is_empty() {
+        let message = format!(
+            "the Inform has {} names that are no legal parameter names; their values are ignored",
+            ignored.len()
+        );
+        ignored.truncate(10);
+        log.push(SessionLog { kind: LogKind::Note, message, fields: json!({ "names": ignored }) });
+    }
+    if let Some(reason) = overflow {
+        let message = format!("the Inform tells {reason}");
+        log.push(SessionLog { kind: LogKind::Note, message, fields: Json::Null });
+    }
     structure
 }
 
@@ -477,7 +510,8 @@ fn is_storable_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let mut segments = name.split('.');
     let first = segments.clone().next().unwrap_or("");
-    segments.clone().count() <= crate::path::MAX_SEGMENTS
+    name.len() <= MAX_NAME
+        && segments.clone().count() <= crate::path::MAX_SEGMENTS
         && segments.all(is_name)
         && !crate::tree::LOCAL_ROOTS.contains(&first)
 }

@@ -359,9 +359,17 @@ impl DeviceTree {
             }
             return;
         }
-        let parent = self.node(id).parent;
-        self.node_mut(parent).children.retain(|&child| child != id);
-        let mut pending = vec![id];
+        self.remove_children(self.node(id).parent, &[id]);
+    }
+
+    /// Removes some of a node's children with everything below them. They are given in the order of [`DeviceTree::children`].
+    pub fn remove_children(&mut self, parent: NodeId, removed: &[NodeId]) {
+        if removed.is_empty() {
+            return;
+        }
+        let mut next = removed.iter().peekable();
+        self.node_mut(parent).children.retain(|child| next.next_if_eq(&child).is_none());
+        let mut pending = removed.to_vec();
         while let Some(removed) = pending.pop() {
             pending.append(&mut self.node_mut(removed).children);
             let node = self.node_mut(removed);

@@ -8,7 +8,7 @@ use super::namespace::{CwmpNamespace, FAMILY};
 use super::repair::Repair;
 use super::requests::request;
 use super::responses::response;
-use super::scalar::{boolean, integer, trimmed};
+use super::scalar::{boolean, integer, short};
 use super::xml::{Element, XmlReader, without_invalid_characters};
 
 /// A device's message with its header.
@@ -191,12 +191,12 @@ impl Header {
     fn read(&mut self, reader: &mut XmlReader<'_>) -> Result<(), SoapError> {
         while let Some(child) = reader.next_child()? {
             match child.local {
-                "ID" => self.id = Some(trimmed(reader)?).filter(|id| !id.is_empty()),
+                "ID" => self.id = Some(short(reader)?).filter(|id| !id.is_empty()),
                 "SessionTimeout" | "sessionTimeout" => {
                     self.session_timeout = Some(integer(reader, "SessionTimeout", 0)?).filter(|seconds| *seconds > 0);
                 }
                 "NoMoreRequests" => self.no_more_requests = boolean(&reader.text()?).unwrap_or(false),
-                "SupportedCWMPVersions" => self.supported_cwmp_versions = Some(trimmed(reader)?),
+                "SupportedCWMPVersions" => self.supported_cwmp_versions = Some(short(reader)?),
                 "HoldRequests" => {
                     reader.repairs.note(Repair::HoldRequestsFromCPE);
                     self.hold_requests = boolean(&reader.text()?).unwrap_or(false);

@@ -104,6 +104,16 @@ pub enum SoapError {
         /// Where it should be.
         parent: &'static str,
     },
+    /// An element without which the RPC means nothing, and whose text is too long.
+    #[error("{element} in {parent} has more than {limit} bytes")]
+    TooLong {
+        /// The element.
+        element: &'static str,
+        /// Where it is.
+        parent: &'static str,
+        /// So many are allowed.
+        limit: usize,
+    },
     /// An element without which the RPC means nothing, and whose text cannot be read.
     #[error("{element} in {parent} is not a number: '{text}'")]
     NotANumber {
@@ -120,7 +130,13 @@ impl SoapError {
     /// Whether the document is a proper envelope whose RPC lacks arguments. Such a request is answered with fault 8003; anything
     /// else is not SOAP, and HTTP status 400 says so.
     pub fn is_invalid_arguments(&self) -> bool {
-        matches!(self, SoapError::SeveralRPCs { .. } | SoapError::Missing { .. } | SoapError::NotANumber { .. })
+        matches!(
+            self,
+            SoapError::SeveralRPCs { .. }
+                | SoapError::Missing { .. }
+                | SoapError::TooLong { .. }
+                | SoapError::NotANumber { .. }
+        )
     }
 }
 

@@ -4,8 +4,13 @@ use acs_core::rpc::{CpeFault, SetParameterValuesFault};
 
 use super::error::SoapError;
 use super::repair::Repair;
-use super::scalar::trimmed;
+use super::scalar::short;
 use super::xml::{Element, XmlReader};
+
+/// Bytes of a fault's text.
+const MAX_MESSAGE: usize = 1_024;
+/// Parameters that one fault refuses.
+const MAX_REFUSED_VALUES: usize = 1_000;
 
 /// What was found so far of a fault.
 #[derive(Default)]
@@ -42,8 +47,8 @@ pub(super) fn fault_struct(reader: &mut XmlReader<'_>) -> Result<Option<CpeFault
     let mut fault = CpeFault { code: String::new(), message: String::new(), set_parameter_values_faults: Vec::new() };
     while let Some(child) = reader.next_child()? {
         match child.local {
-            "FaultCode" => fault.code = trimmed(reader)?,
-            "FaultString" => fault.message = trimmed(reader)?,
+            "FaultCode" => fault.code = short(reader)?,
+            "FaultString" => fault.message = short(reader)?,
             _ => reader.skip()?,
         }
     }
@@ -65,7 +70,7 @@ fn fault_children(reader: &mut XmlReader<'_>, findings: &mut Findings) -> Result
 fn fault_child(reader: &mut XmlReader<'_>, child: Element<'_>, findings: &mut Findings) -> Result<(), SoapError> {
     match child.local {
         "faultcode" => {
-            let text = trimmed(reader)?;
+            let text = short(reader)?;
             findings.soap_code = text.rsplit(':').next().unwrap_or_default().to_owned();
         }
         "faultstring" => {
@@ -73,7 +78,8 @@ fn fault_child(reader: &mut XmlReader<'_>, child: Element<'_>, findings: &mut Fi
                 findings.misplaced = true;
                 fault_child(reader, child, findings)
             })?;
-            findings.soap_message = text.trim().to_owned();
+            let text = text.trim();
+            findings.soap_message = text[..text.floor_char_boundary(MAX_MESSAGE)].to_owned();
         }
         "detail" | "Detail" | "Fault" => {
             findings.level += 1;
@@ -82,12 +88,14 @@ fn fault_child(reader: &mut XmlReader<'_>, child: Element<'_>, findings: &mut Fi
         }
         "FaultCode" => {
             findings.misplaced |= findings.level != 2;
-            findings.code = trimmed(reader)?;
+            findings.code = short(reader)?;
         }
-        "FaultString" => findings.message = trimmed(reader)?,
+        "FaultString" => findings.message = short(reader)?,
         "SetParameterValuesFault" => {
             let entry = set_parameter_values_fault(reader)?;
-            findings.set_parameter_values_faults.push(entry);
+            if findings.set_parameter_values_faults.len() < MAX_REFUSED_VALUES {
+                findings.set_parameter_values_faults.push(entry);
+            }
         }
         _ => reader.skip()?,
     }
@@ -99,9 +107,9 @@ fn set_parameter_values_fault(reader: &mut XmlReader<'_>) -> Result<SetParameter
         SetParameterValuesFault { parameter_name: String::new(), code: String::new(), message: String::new() };
     while let Some(child) = reader.next_child()? {
         match child.local {
-            "ParameterName" => entry.parameter_name = trimmed(reader)?,
-            "FaultCode" => entry.code = trimmed(reader)?,
-            "FaultString" => entry.message = trimmed(reader)?,
+            "ParameterName" => entry.parameter_name = short(reader)?,
+            "FaultCode" => entry.code = short(reader)?,
+            "FaultString" => entry.message = short(reader)?,
             _ => reader.skip()?,
         }
     }

@@ -32,6 +32,8 @@ pub enum Repair {
     ExtraBodyElement(Box<str>),
     /// CwmpFault details in another place than `Fault/detail/cwmp:Fault`, or none at all.
     MisplacedFaultDetail,
+    /// More than 64 events, or one with a code of more than 64 bytes; they were ignored (TR-069 A.3.3.1).
+    ExcessEvents,
     /// HoldRequests, which only an ACS may send (TR-069 §3.4.4); it was ignored.
     HoldRequestsFromCPE,
 }
@@ -70,6 +72,7 @@ impl fmt::Display for Repair {
             Repair::MisplacedFaultDetail => {
                 write!(formatter, "the fault's detail is misplaced or missing")
             }
+            Repair::ExcessEvents => write!(formatter, "too many events, or too long ones"),
             Repair::HoldRequestsFromCPE => write!(formatter, "HoldRequests from a CPE"),
         }
     }

@@ -6,8 +6,15 @@ use super::error::SoapError;
 use super::fault::fault_struct;
 use super::parameters;
 use super::repair::Repair;
-use super::scalar::{integer, or_missing, time, time_or_unknown, trimmed, verbatim};
+use super::scalar::{integer, key, or_missing, time, time_or_unknown, trimmed, verbatim};
 use super::xml::XmlReader;
+
+/// The events of one Inform (Annex A.3.3.1). Further ones are ignored.
+pub const MAX_EVENTS: usize = 64;
+/// Bytes of an event's code (A.3.3.1, table 8).
+const MAX_EVENT_CODE: usize = 64;
+/// Bytes of each part of a device's identity. The standard allows 64 (A.3.3.1, table 7).
+pub const MAX_IDENTITY: usize = 256;
 
 /// Reads the arguments of the method that was just opened. Any method that is not known is
 /// [`CpeRequest::Unsupported`], its arguments unread.
@@ -74,6 +81,15 @@ fn device_id(reader: &mut XmlReader<'_>) -> Result<DeviceIdStruct, SoapError> {
             _ => reader.skip()?,
         }
     }
+    let parts = [
+        ("Manufacturer", &device_id.manufacturer),
+        ("OUI", &device_id.oui),
+        ("ProductClass", &device_id.product_class),
+        ("SerialNumber", &device_id.serial_number),
+    ];
+    if let Some((element, _)) = parts.into_iter().find(|(_, text)| text.len() > MAX_IDENTITY) {
+        return Err(SoapError::TooLong { element, parent: "DeviceId", limit: MAX_IDENTITY });
+    }
     Ok(device_id)
 }
 
@@ -89,9 +105,13 @@ fn events(reader: &mut XmlReader<'_>) -> Result<Vec<Event>, SoapError> {
         while let Some(child) = reader.next_child()? {
             match child.local {
                 "EventCode" => code = trimmed(reader)?,
-                "CommandKey" => command_key = Some(verbatim(reader)?),
+                "CommandKey" => command_key = Some(key(reader)?),
                 _ => reader.skip()?,
             }
+        }
+        if events.len() == MAX_EVENTS || code.len() > MAX_EVENT_CODE {
+            reader.repairs.note(Repair::ExcessEvents);
+            continue;
         }
         if code.is_empty() {
             reader.repairs.note(Repair::MissingElement("EventCode"));
@@ -110,7 +130,7 @@ fn transfer_complete(reader: &mut XmlReader<'_>) -> Result<TransferComplete, Soa
     let mut complete_time = None;
     while let Some(child) = reader.next_child()? {
         match child.local {
-            "CommandKey" => command_key = Some(verbatim(reader)?),
+            "CommandKey" => command_key = Some(key(reader)?),
             "FaultStruct" => fault = Some(fault_struct(reader)?),
             "StartTime" => start_time = Some(time_or_unknown(reader, "StartTime")?),
             "CompleteTime" => complete_time = Some(time_or_unknown(reader, "CompleteTime")?),

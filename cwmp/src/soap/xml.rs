@@ -21,8 +21,10 @@ pub const MAX_ELEMENTS: usize = 1_000_000;
 pub const MAX_ATTRIBUTES: usize = 64;
 /// The most namespace declarations in scope at one place. CWMP needs 5.
 pub const MAX_NAMESPACES: usize = 64;
-/// The longest attribute value in bytes.
+/// The longest attribute value, and the longest name, in bytes.
 pub const MAX_ATTRIBUTE_LENGTH: usize = 4096;
+/// As much of what the XML parser says goes into an error; it may quote the document.
+const MAX_REASON: usize = 300;
 
 /// The start of an element.
 #[derive(Debug, Clone, Copy)]
@@ -174,7 +176,8 @@ impl<'a> XmlReader<'a> {
                 Ok(event) => event,
                 Err(error) => {
                     let place = Place::of(self.body, offset(self.events.error_position()));
-                    return Err(SoapError::Malformed { place, reason: error.to_string() });
+                    let reason = error.to_string().chars().take(MAX_REASON).collect();
+                    return Err(SoapError::Malformed { place, reason });
                 }
             };
             match event {
@@ -218,6 +221,9 @@ impl<'a> XmlReader<'a> {
         }
         if self.elements > MAX_ELEMENTS {
             return Err(self.too_much("the number of elements", MAX_ELEMENTS));
+        }
+        if name_length > MAX_ATTRIBUTE_LENGTH {
+            return Err(self.too_much("the length of a name", MAX_ATTRIBUTE_LENGTH));
         }
         let tag = self.body.get(from..self.position()).unwrap_or_default();
         let inside = tag.trim_start_matches('<').trim_end_matches('>').trim_end_matches('/');

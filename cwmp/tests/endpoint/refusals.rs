@@ -162,7 +162,8 @@ async fn a_device_that_is_in_session_elsewhere_comes_later() {
     let minute = std::time::Duration::from_secs(60);
     let lease = server.store.acquire_lease(&device.id(), "elsewhere", minute).await.unwrap().unwrap();
     let answer = device.inform().await;
-    assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("60")));
+    assert_eq!(answer.status, 503);
+    assert!(answer.header("Retry-After").is_some());
     assert!(!server.endpoint.is_in_session(&device.id()));
     assert!(server.store.release_lease(&lease).await.unwrap());
     device.reconnect().await;
