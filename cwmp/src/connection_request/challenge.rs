@@ -36,12 +36,14 @@ pub struct Credentials<'a> {
     pub password: &'a str,
 }
 
-/// Reads WWW-Authenticate values. Parameters may be separated by commas or blanks.
+/// Reads WWW-Authenticate values. Parameters may be separated by commas or blanks. Control characters, which would break the header
+/// line of the answer, are blanks, too.
 pub fn parse(values: &[String]) -> Vec<Challenge> {
     values.iter().map(|value| parse_one(value)).collect()
 }
 
 fn parse_one(value: &str) -> Challenge {
+    let value = &value.replace(char::is_control, " ");
     let (scheme, rest) = value.trim().split_once(char::is_whitespace).unwrap_or((value.trim(), ""));
     if scheme.eq_ignore_ascii_case("basic") {
         return Challenge::Basic;
@@ -166,5 +168,13 @@ mod tests {
             panic!("no digest")
         };
         assert_eq!((realm.as_str(), nonce.as_str(), qop), ("a b", "n,1", true));
+    }
+
+    #[test]
+    fn a_device_cannot_add_lines_to_the_answer() {
+        let challenge = parse_one("Digest realm=\"a\rX: y\", nonce=\"b\0\", opaque=\"\u{85}\"");
+        let credentials = Credentials { username: "user", password: "secret" };
+        let answer = challenge.digest(&credentials, "GET", "/", "c");
+        assert!(!answer.contains(char::is_control), "{answer:?}");
     }
 }
