@@ -51,9 +51,12 @@ pub enum TaskState {
 }
 
 impl TaskState {
+    /// The states of tasks that are still in the queue.
+    pub const OPEN: [TaskState; 4] = [TaskState::Queued, TaskState::Waking, TaskState::InSession, TaskState::Faulted];
+
     /// Whether the task is still in the queue.
     pub fn is_open(self) -> bool {
-        !matches!(self, TaskState::Done | TaskState::Expired | TaskState::Cancelled)
+        TaskState::OPEN.contains(&self)
     }
 
     /// As documents and logs spell it.

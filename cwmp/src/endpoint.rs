@@ -289,7 +289,8 @@ impl Endpoint {
         visit.task_in_session = running.map(str::to_owned);
         let Some(task) = &visit.task_in_session else { return };
         let at = (self.parts.clock)();
-        if let Err(error) = self.parts.store.set_task_state(task, TaskState::InSession, "", at).await {
+        let (store, from) = (&self.parts.store, TaskState::OPEN);
+        if let Err(error) = store.move_task(task, &from, TaskState::InSession, "", at).await {
             warn!(target: "cwmp", device = visit.session.device_id(), task, "the task's state is not written: {error}");
         }
     }

@@ -10,8 +10,7 @@ use acs_core::path::Path;
 use acs_core::script::{Memory, ScriptKind, ScriptRun, ScriptRunner, SessionFacts};
 use acs_core::tree::DeviceTree;
 use bytes::BytesMut;
-use cwmp::connection_request::challenge::{self, Credentials};
-use cwmp::connection_request::{ConnectionRequestTarget, parse_reply};
+use cwmp::connection_request::{ConnectionRequestTarget, Credentials, challenge, parse_reply};
 use cwmp::encoding::{BodyLimits, decode_body, encode_body};
 use cwmp::soap::{ParseOptions, glance, parse_with};
 use sandbox::{ScriptSource, Scripts};
@@ -117,7 +116,7 @@ pub fn body(data: &[u8]) {
 pub fn authentication(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let values: Vec<String> = text.split('\n').map(str::to_owned).collect();
-    let credentials = Credentials { username: "us\"er", password: "secret" };
+    let credentials = Credentials { username: "us\"er".to_owned(), password: "secret".to_owned() };
     for challenge in challenge::parse(&values) {
         if let Some(answer) = challenge.answer(&credentials, "GET", "/cr?id=1") {
             assert!(!answer.contains(['\r', '\n', '\0']), "{answer:?}");
@@ -161,7 +160,7 @@ fn repaired(data: &[u8], piece: usize) -> BytesMut {
 
 /// A device's answer to a connection request has a status, or is a named mistake; its challenges are one line each.
 pub fn connection_request_reply(data: &[u8]) {
-    match parse_reply(&String::from_utf8_lossy(data)) {
+    match parse_reply(data) {
         Ok(reply) => assert!(reply.challenges.iter().all(|challenge| !challenge.contains('\n'))),
         Err(error) => assert!(!error.to_string().is_empty()),
     }

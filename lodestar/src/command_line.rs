@@ -77,6 +77,18 @@ pub struct ServeArguments {
     /// Let connection requests go to this machine's own addresses, which are refused otherwise: for simulated devices.
     #[arg(long, env = "LODESTAR_CONNECTION_REQUESTS_TO_THIS_MACHINE")]
     pub connection_requests_to_this_machine: bool,
+    /// The networks that devices are in, e.g. `10.0.0.0/8`; may be given several times [default: any].
+    #[arg(long, value_name = "NETWORK", env = "LODESTAR_CONNECTION_REQUEST_NETWORKS", value_delimiter = ',')]
+    pub connection_request_networks: Vec<String>,
+    /// The ports that devices take connection requests on; may be given several times [default: 80,1024-65535].
+    #[arg(long, value_name = "PORT[-PORT]", env = "LODESTAR_CONNECTION_REQUEST_PORTS", value_delimiter = ',')]
+    pub connection_request_ports: Vec<String>,
+    /// Connection requests to one address within ten seconds, at most [default: 20].
+    #[arg(long, value_name = "N", env = "LODESTAR_CONNECTION_REQUESTS_PER_ADDRESS")]
+    pub connection_requests_per_address: Option<usize>,
+    /// Connection requests per second, at most [default: 100].
+    #[arg(long, value_name = "N", env = "LODESTAR_CONNECTION_REQUESTS_PER_SECOND")]
+    pub connection_requests_per_second: Option<usize>,
     /// Record every session into this directory, without secrets, for `lodestar replay`.
     #[arg(long, value_name = "DIR", env = "LODESTAR_RECORD")]
     pub record: Option<PathBuf>,

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use cwmp::connection_request::{AddressPolicy, Network, PortRange};
 use serde::Deserialize;
 
 use crate::command_line::ServeArguments;
+use crate::waker::RequestRates;
 
 /// The configuration file.
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +23,10 @@ struct ConfigFile {
     file_url_prefix: Option<String>,
     plain_file_urls: bool,
     connection_requests_to_this_machine: bool,
+    connection_request_networks: Vec<String>,
+    connection_request_ports: Vec<String>,
+    connection_requests_per_address: Option<usize>,
+    connection_requests_per_second: Option<usize>,
     record: Option<PathBuf>,
     record_device: Vec<String>,
     extensions: ExtensionOptions,
@@ -53,8 +59,10 @@ pub struct ServeOptions {
     pub file_url_prefix: String,
     /// Whether the file server serves whoever knows a file's name.
     pub plain_file_urls: bool,
-    /// Whether connection requests may go to this machine's own addresses.
-    pub wake_this_machine: bool,
+    /// Where connection requests may go.
+    pub wakeable: AddressPolicy,
+    /// How many connection requests are sent.
+    pub request_rates: RequestRates,
     /// Extensions.
     pub extensions: ExtensionOptions,
     /// Where sessions are recorded, if they are.
@@ -77,6 +85,23 @@ impl ServeOptions {
         let listen = [arguments.cwmp_listen, file.cwmp_listen].into_iter().find(|list| !list.is_empty());
         let default_listen = || vec![if arguments.demo { loopback(7547) } else { any(7547) }];
         let default_data_dir = if arguments.demo { "./lodestar-demo" } else { "./lodestar-data" };
+        let wakes_this_machine =
+            arguments.connection_requests_to_this_machine || file.connection_requests_to_this_machine || arguments.demo;
+        let first_of = |lists: [Vec<String>; 2]| lists.into_iter().find(|list| !list.is_empty()).unwrap_or_default();
+        let networks = first_of([arguments.connection_request_networks, file.connection_request_networks]);
+        let ports = first_of([arguments.connection_request_ports, file.connection_request_ports]);
+        let wakeable = wakeable(wakes_this_machine, &networks, &ports)?;
+        let rates = RequestRates::default();
+        let request_rates = RequestRates {
+            per_address: arguments
+                .connection_requests_per_address
+                .or(file.connection_requests_per_address)
+                .unwrap_or(rates.per_address),
+            per_second: arguments
+                .connection_requests_per_second
+                .or(file.connection_requests_per_second)
+                .unwrap_or(rates.per_second),
+        };
         let options = ServeOptions {
             data_dir: arguments.data_dir.or(file.data_dir).unwrap_or_else(|| default_data_dir.into()),
             cwmp_listen: listen.unwrap_or_else(default_listen),
@@ -88,9 +113,8 @@ impl ServeOptions {
                 .unwrap_or_else(|| if arguments.demo { loopback(7567) } else { any(7567) }),
             file_url_prefix: arguments.file_url_prefix.or(file.file_url_prefix).unwrap_or_default(),
             plain_file_urls: arguments.plain_file_urls || file.plain_file_urls,
-            wake_this_machine: arguments.connection_requests_to_this_machine
-                || file.connection_requests_to_this_machine
-                || arguments.demo,
+            wakeable,
+            request_rates,
             record: arguments.record.or(file.record),
             record_device: [arguments.record_device, file.record_device]
                 .into_iter()
@@ -110,6 +134,16 @@ impl ServeOptions {
         }
         Ok(options)
     }
+}
+
+/// Where connection requests may go.
+fn wakeable(this_machine: bool, networks: &[String], ports: &[String]) -> Result<AddressPolicy> {
+    let networks: Result<Vec<Network>, _> = networks.iter().map(|text| text.parse()).collect();
+    let ports: Result<Vec<PortRange>, String> = ports.iter().map(|text| text.parse()).collect();
+    let policy = AddressPolicy::default()
+        .with_networks(networks.context("--connection-request-networks")?)
+        .with_ports(ports.map_err(|error| anyhow!("--connection-request-ports: {error}"))?);
+    Ok(if this_machine { policy.with_this_machine() } else { policy })
 }
 
 fn read_file(path: &Path) -> Result<ConfigFile> {
@@ -139,6 +173,27 @@ mod tests {
         let error = format!("{:#}", ServeOptions::resolve(arguments).unwrap_err());
         assert!(error.contains("nbi-lisen") && error.contains("lodestar.toml"), "{error}");
         std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn networks_and_ports_of_devices_are_checked() {
+        let resolve = |networks: &[&str], ports: &[&str]| {
+            let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect();
+            let arguments = ServeArguments {
+                connection_request_networks: texts(networks),
+                connection_request_ports: texts(ports),
+                ..Default::default()
+            };
+            ServeOptions::resolve(arguments).map(|options| options.wakeable)
+        };
+        let policy = resolve(&["10.0.0.0/8"], &["7547"]).unwrap();
+        for (address, expected) in [("10.0.0.1:7547", true), ("10.0.0.1:80", false), ("192.0.2.1:7547", false)] {
+            assert_eq!(policy.check(address.parse().unwrap()).is_ok(), expected, "{address}");
+        }
+        let error = format!("{:#}", resolve(&["10.0.0.0/99"], &[]).unwrap_err());
+        assert!(error.contains("--connection-request-networks") && error.contains("10.0.0.0/99"), "{error}");
+        let error = format!("{:#}", resolve(&[], &["9-1"]).unwrap_err());
+        assert!(error.contains("--connection-request-ports") && error.contains("9-1"), "{error}");
     }
 
     #[test]

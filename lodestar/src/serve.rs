@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cwmp::connection_request::AddressPolicy;
 use cwmp::{Endpoint, EndpointLimits, EndpointParts, Pool, system_clock};
 use ext::{Extensions, ExtensionsConfig};
 use sandbox::Limits;
@@ -22,7 +21,7 @@ use crate::options::ServeOptions;
 use crate::planning::StoredPlanner;
 use crate::ports::Calls;
 use crate::record::Recorder;
-use crate::waker::{SessionNews, Waker};
+use crate::waker::{SessionNews, Waker, WakerParts};
 use crate::{demo, first_start};
 
 /// Where a running server listens.
@@ -95,8 +94,15 @@ pub async fn run_telling(
         tasks.spawn(cwmp::serve(listener, endpoint.clone(), stop.clone()));
     }
     let nbi_address = nbi_listener.local_addr()?;
-    let policy = if options.wake_this_machine { AddressPolicy::anywhere() } else { AddressPolicy::default() };
-    let waker = Arc::new(Waker::new(store.clone(), configuration.clone(), policy));
+    let own_listeners = cwmp_addresses.iter().copied().chain([nbi_address, files_address]).collect();
+    let waker = Arc::new(Waker::new(WakerParts {
+        store: store.clone(),
+        configuration: configuration.clone(),
+        extensions: Arc::new(Calls(extensions.clone())),
+        sessions: sessions.clone(),
+        policy: options.wakeable.clone().with_own_listeners(own_listeners),
+        rates: options.request_rates,
+    }));
     let planner = Arc::new(StoredPlanner::new(store.clone(), configuration.clone(), limits));
     let nbi = Nbi::new(store.clone(), NbiOptions { open: options.nbi_open, ..NbiOptions::default() });
     let nbi = nbi.with_planner(planner).with_sessions(waker, sessions).with_configuration(configuration.clone());

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use acs_core::change::{DeviceSnapshot, SessionChange};
+use acs_core::change::{DeviceSnapshot, OutboxEvent, SessionChange};
 use acs_core::device::StoredDevice;
 use acs_core::fault::FaultRecord;
 use acs_core::query::Query;
@@ -75,11 +75,13 @@ pub enum Collection {
     ApiKeys,
     /// `permissions`; never readable over the NBI
     Permissions,
+    /// `connectionRequests`: what came of each device's, by device ID; never readable as documents. Goes with its device.
+    ConnectionRequests,
 }
 
 impl Collection {
     /// All of them.
-    pub const ALL: [Collection; 8] = [
+    pub const ALL: [Collection; 9] = [
         Collection::Presets,
         Collection::Provisions,
         Collection::VirtualParameters,
@@ -88,6 +90,7 @@ impl Collection {
         Collection::Users,
         Collection::ApiKeys,
         Collection::Permissions,
+        Collection::ConnectionRequests,
     ];
 
     /// The collection's name.
@@ -101,6 +104,7 @@ impl Collection {
             Collection::Users => "users",
             Collection::ApiKeys => "apiKeys",
             Collection::Permissions => "permissions",
+            Collection::ConnectionRequests => "connectionRequests",
         }
     }
 
@@ -112,7 +116,10 @@ impl Collection {
 
     /// Whether a change of it changes what sessions do.
     pub fn is_configuration(self) -> bool {
-        !matches!(self, Collection::Users | Collection::ApiKeys | Collection::Permissions)
+        !matches!(
+            self,
+            Collection::Users | Collection::ApiKeys | Collection::Permissions | Collection::ConnectionRequests
+        )
     }
 }
 
@@ -137,7 +144,7 @@ pub struct StoredEvent {
     /// Grows with each event, across restarts.
     pub cursor: i64,
     /// The event.
-    pub event: acs_core::change::OutboxEvent,
+    pub event: OutboxEvent,
 }
 
 /// For metrics. Counts are since the start, unless they say otherwise.
@@ -207,7 +214,7 @@ pub trait Store: Send + Sync {
     /// One device.
     async fn get_device(&self, device_id: &str) -> Result<Option<StoredDevice>, StoreError>;
 
-    /// Removes a device with its tasks, faults and operations. Returns whether it was there.
+    /// Removes a device with its tasks, faults, operations and what came of its connection requests. Returns whether it was there.
     async fn delete_device(&self, device_id: &str) -> Result<bool, StoreError>;
 
     /// Sets (`Some`) or removes (`None`) a tag.
@@ -253,8 +260,15 @@ pub trait Store: Send + Sync {
     /// A task in any state; ended ones are kept for a while.
     async fn get_task(&self, id: &str) -> Result<Option<Task>, StoreError>;
 
-    /// Changes an open task's state.
-    async fn set_task_state(&self, id: &str, state: TaskState, reason: &str, at: i64) -> Result<bool, StoreError>;
+    /// Changes a task's state, if it is one of `from`. Returns whether it was.
+    async fn move_task(
+        &self,
+        id: &str,
+        from: &[TaskState],
+        to: TaskState,
+        reason: &str,
+        at: i64,
+    ) -> Result<bool, StoreError>;
 
     /// Cancels an open task and removes its fault. Returns whether there was one.
     async fn cancel_task(&self, id: &str, at: i64) -> Result<bool, StoreError>;
@@ -267,6 +281,9 @@ pub trait Store: Send + Sync {
 
     /// Removes a task's fault, so that the task is tried again. Returns whether the task is there.
     async fn retry_task(&self, id: &str, at: i64) -> Result<bool, StoreError>;
+
+    /// Adds events that no change of a session brings about.
+    async fn add_events(&self, events: Vec<OutboxEvent>) -> Result<(), StoreError>;
 
     /// Events behind a cursor; 0 is the beginning.
     async fn events_after(&self, cursor: i64, limit: usize) -> Result<Vec<StoredEvent>, StoreError>;

@@ -55,7 +55,7 @@ async fn tasks_that_were_being_done_are_queued_again_after_a_restart() {
     for (id, state) in [("a", TaskState::InSession), ("b", TaskState::Waking), ("c", TaskState::Faulted)] {
         let task = Task::from_document(&json!({"name": "reboot"}), &device, id.into(), 1_000).unwrap();
         store.insert_task(task).await.unwrap();
-        assert!(store.set_task_state(id, state, "before", 2_000).await.unwrap());
+        assert!(store.move_task(id, &[TaskState::Queued], state, "before", 2_000).await.unwrap());
     }
     drop(store);
     let store = EmbeddedStore::open(&path).unwrap();

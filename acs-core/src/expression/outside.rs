@@ -131,39 +131,30 @@ mod tests {
 
     #[test]
     fn alternatives_are_tried_in_turn_and_no_further_than_needed() {
-        let (yes, no) = (Scalar::Bool(true), Scalar::Bool(false));
+        const YES: Scalar = Scalar::Bool(true);
+        const NO: Scalar = Scalar::Bool(false);
         type Case<'a> = (&'a str, &'a [Scalar], Scalar, &'a [&'a str]);
         let cases: &[Case<'_>] = &[
-            ("TRUE", &[], yes.clone(), &[]),
-            ("AUTH(USERNAME(), a)", &[yes.clone()], yes.clone(), &["AUTH(\"me\",\"x\")"]),
-            ("AUTH('1', '1') OR AUTH('2', '2')", &[yes.clone()], yes.clone(), &["AUTH(\"1\",\"1\")"]),
-            (
-                "AUTH('1', '1') OR AUTH('2', '2')",
-                &[no.clone(), no.clone()],
-                no.clone(),
-                &["AUTH(\"1\",\"1\")", "AUTH(\"2\",\"2\")"],
-            ),
+            ("TRUE", &[], YES, &[]),
+            ("AUTH(USERNAME(), a)", &[YES], YES, &["AUTH(\"me\",\"x\")"]),
+            ("AUTH('1', '1') OR AUTH('2', '2')", &[YES], YES, &["AUTH(\"1\",\"1\")"]),
+            ("AUTH('1', '1') OR AUTH('2', '2')", &[NO, NO], NO, &["AUTH(\"1\",\"1\")", "AUTH(\"2\",\"2\")"]),
             // Null is no answer that decides.
             (
                 "AUTH('1', '1') OR AUTH('2', '2')",
-                &[Scalar::Null, yes.clone()],
-                yes.clone(),
+                &[Scalar::Null, YES],
+                YES,
                 &["AUTH(\"1\",\"1\")", "AUTH(\"2\",\"2\")"],
             ),
-            ("AUTH('1', '1') OR AUTH('1', '1')", &[no.clone()], no.clone(), &["AUTH(\"1\",\"1\")"]),
+            ("AUTH('1', '1') OR AUTH('1', '1')", &[NO], NO, &["AUTH(\"1\",\"1\")"]),
             (
                 "AUTH(a, EXT('f', 'g', a))",
-                &["secret".into(), yes.clone()],
-                yes.clone(),
+                &["secret".into(), YES],
+                YES,
                 &["EXT(\"f\",\"g\",\"x\")", "AUTH(\"x\",\"secret\")"],
             ),
-            (
-                "CASE WHEN a = 'x' THEN AUTH('1', '1') ELSE AUTH('2', '2') END",
-                &[yes.clone()],
-                yes.clone(),
-                &["AUTH(\"1\",\"1\")"],
-            ),
-            ("a = 'y' AND AUTH('1', '1')", &[], no.clone(), &[]),
+            ("CASE WHEN a = 'x' THEN AUTH('1', '1') ELSE AUTH('2', '2') END", &[YES], YES, &["AUTH(\"1\",\"1\")"]),
+            ("a = 'y' AND AUTH('1', '1')", &[], NO, &[]),
         ];
         for (text, answers, value, calls) in cases {
             let (found, made) = run(text, answers);

@@ -6,7 +6,7 @@ use acs_core::query::Query;
 use acs_core::value::{TypedValue, Value};
 
 use super::{change, fault, task};
-use crate::{Listing, Store, StoreError};
+use crate::{Collection, Listing, Store, StoreError};
 
 /// A session writes what it changed, and nothing else.
 pub async fn devices_are_stored_as_a_whole(store: &impl Store) {
@@ -61,6 +61,18 @@ pub async fn a_deleted_device_is_not_written(store: &impl Store) {
     late.faults.push(("default".into(), Some(fault(&id, "default", "script"))));
     assert!(matches!(store.commit_session(late).await, Err(StoreError::NoSuchDevice(_))));
     assert_eq!(store.count(Listing::Faults, Query::True).await.unwrap(), 0, "nothing of it was written");
+}
+
+/// A device that was deleted may come back as a new one.
+pub async fn a_devices_connection_requests_go_with_it(store: &impl Store) {
+    let id = change("1", 0, &[]).head.id;
+    store.commit_session(change("1", 1_000, &[])).await.unwrap();
+    for id in [id.as_str(), "other"] {
+        store.put(Collection::ConnectionRequests, id, serde_json::json!({"methods": {}})).await.unwrap();
+    }
+    assert!(store.delete_device(&id).await.unwrap());
+    assert!(store.get(Collection::ConnectionRequests, &id).await.unwrap().is_none());
+    assert!(store.get(Collection::ConnectionRequests, "other").await.unwrap().is_some());
 }
 
 /// Sessions and operators do not undo each other's tags.

@@ -22,6 +22,21 @@ pub async fn events_are_in_order(store: &impl Store) {
     assert_eq!(store.events_after(events[0].cursor, 10).await.unwrap().len(), 1);
 }
 
+/// Some events report what changed nothing.
+pub async fn events_come_without_a_session(store: &impl Store) {
+    let event = |device: &str| OutboxEvent {
+        kind: "connection_request.failed".into(),
+        device: device.into(),
+        at: 1_000,
+        detail: serde_json::json!({"reason": "timed_out"}),
+    };
+    let mut watch = store.watch_events();
+    store.add_events(vec![event("1"), event("2")]).await.unwrap();
+    watch.changed().await.unwrap();
+    let stored: Vec<_> = store.events_after(0, 10).await.unwrap().into_iter().map(|stored| stored.event).collect();
+    assert_eq!(stored, [event("1"), event("2")]);
+}
+
 /// An event and the change that it reports are one.
 pub async fn a_failed_change_tells_nothing(store: &impl Store) {
     let mut late = quiet("1", 1_000);

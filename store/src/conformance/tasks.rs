@@ -62,15 +62,18 @@ pub async fn an_ended_task_does_not_come_back(store: &impl Store) {
     store.commit_session(change("1", 1_000, &[])).await.unwrap();
     let id = change("1", 0, &[]).head.id;
     store.insert_task(task("a", &id, None)).await.unwrap();
-    assert!(store.set_task_state("a", TaskState::InSession, "", 1_500).await.unwrap());
+    let waits = [TaskState::Queued, TaskState::Waking];
+    assert!(store.move_task("a", &waits, TaskState::InSession, "", 1_500).await.unwrap());
+    assert!(!store.move_task("a", &waits, TaskState::Waking, "", 1_600).await.unwrap(), "it waits no longer");
     assert!(store.cancel_task("a", 2_000).await.unwrap());
-    assert!(!store.set_task_state("a", TaskState::Queued, "", 3_000).await.unwrap());
+    let open = [TaskState::Waking, TaskState::InSession];
+    assert!(!store.move_task("a", &open, TaskState::Queued, "", 3_000).await.unwrap());
     let mut session = quiet("1", 3_000);
     session.tasks.push(TaskChange { id: "a".into(), state: TaskState::Faulted, reason: String::new(), at: 3_000 });
     store.commit_session(session).await.unwrap();
     let task = store.get_task("a").await.unwrap().unwrap();
     assert_eq!((task.state, task.state_at), (TaskState::Cancelled, 2_000));
-    assert!(!store.set_task_state("unknown", TaskState::Done, "", 1).await.unwrap());
+    assert!(!store.move_task("unknown", &open, TaskState::Done, "", 1).await.unwrap());
 }
 
 /// Only tasks of the same device and key are replaced.

@@ -6,6 +6,7 @@ use acs_core::change::{DeviceSnapshot, OutboxEvent, SessionChange, TaskChange};
 use acs_core::device::{DeviceHead, StoredDevice, Tags};
 use acs_core::fault::FaultRecord;
 use acs_core::operation::Operation;
+use acs_core::task::TaskState;
 use acs_core::tree::DeviceTree;
 use acs_core::value::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -168,7 +169,7 @@ impl EncodedChange {
             };
         }
         for change in &self.tasks {
-            tasks::write_state(connection, &change.id, change.state, &change.reason, change.at)?;
+            tasks::move_task(connection, &change.id, &TaskState::OPEN, change.state, &change.reason, change.at)?;
         }
         for event in &self.events {
             write_event(connection, event)?;
@@ -262,6 +263,7 @@ pub fn delete_device(connection: &Connection, id: &str) -> Result<bool, StoreErr
         ("DELETE FROM task WHERE device = ?1", false),
         ("DELETE FROM fault WHERE device = ?1", false),
         ("DELETE FROM operation WHERE device = ?1", false),
+        ("DELETE FROM document WHERE collection = 'connectionRequests' AND id = ?1", false),
     ] {
         let rows = connection.execute(sql, [id]).map_err(&doing)?;
         found += if counts { rows } else { 0 };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use acs_core::change::{DeviceSnapshot, SessionChange};
+use acs_core::change::{DeviceSnapshot, OutboxEvent, SessionChange};
 use acs_core::device::StoredDevice;
 use acs_core::fault::FaultRecord;
 use acs_core::query::Query;
@@ -156,9 +156,16 @@ impl Store for EmbeddedStore {
         self.read(move |connection| tasks::read_task(connection, &id)).await
     }
 
-    async fn set_task_state(&self, id: &str, state: TaskState, reason: &str, at: i64) -> Result<bool, StoreError> {
-        let (id, reason) = (id.to_owned(), reason.to_owned());
-        self.write(move |connection| tasks::write_state(connection, &id, state, &reason, at)).await
+    async fn move_task(
+        &self,
+        id: &str,
+        from: &[TaskState],
+        to: TaskState,
+        reason: &str,
+        at: i64,
+    ) -> Result<bool, StoreError> {
+        let (id, from, reason) = (id.to_owned(), from.to_vec(), reason.to_owned());
+        self.write(move |connection| tasks::move_task(connection, &id, &from, to, &reason, at)).await
     }
 
     async fn cancel_task(&self, id: &str, at: i64) -> Result<bool, StoreError> {
@@ -179,6 +186,10 @@ impl Store for EmbeddedStore {
     async fn retry_task(&self, id: &str, at: i64) -> Result<bool, StoreError> {
         let id = id.to_owned();
         self.write(move |connection| tasks::retry_task(connection, &id, at)).await
+    }
+
+    async fn add_events(&self, events: Vec<OutboxEvent>) -> Result<(), StoreError> {
+        self.write(move |connection| events.iter().try_for_each(|event| devices::add_event(connection, event))).await
     }
 
     async fn events_after(&self, cursor: i64, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {

@@ -71,18 +71,16 @@ fn end_task(connection: &Connection, task: Task, reason: &str, at: i64) -> Resul
     add_event(connection, &task_event(&task, "task.cancelled"))
 }
 
-pub fn write_state(
+pub fn move_task(
     connection: &Connection,
     id: &str,
-    state: TaskState,
+    from: &[TaskState],
+    to: TaskState,
     reason: &str,
     at: i64,
 ) -> Result<bool, StoreError> {
-    let Some(task) = read_task(connection, id)? else { return Ok(false) };
-    if !task.state.is_open() {
-        return Ok(false);
-    }
-    write_task(connection, &Task { state, reason: reason.to_owned(), state_at: at, ..task })?;
+    let Some(task) = read_task(connection, id)?.filter(|task| from.contains(&task.state)) else { return Ok(false) };
+    write_task(connection, &Task { state: to, reason: reason.to_owned(), state_at: at, ..task })?;
     Ok(true)
 }
 
@@ -113,7 +111,7 @@ pub fn retry_task(connection: &Connection, id: &str, at: i64) -> Result<bool, St
     match read_task(connection, id)? {
         Some(task) if task.state.is_open() => {
             remove_fault(connection, &task.device, &task.channel())?;
-            write_state(connection, id, TaskState::Queued, "To be tried again", at)
+            move_task(connection, id, &[task.state], TaskState::Queued, "To be tried again", at)
         }
         _ => Ok(false),
     }

@@ -7,6 +7,7 @@ use store::{Find, Listing, Store, device_document};
 
 use super::device_id::{self, Found};
 use super::lists::View;
+use super::sessions::DeviceWaker;
 use super::target::{Segment, decode};
 use crate::answer::{Answer, Refusal};
 
@@ -15,6 +16,16 @@ pub async fn get(store: &dyn Store, given: &Segment, view: &View) -> Result<Answ
     let found = device_id::require(store, given).await?;
     let device = store.get_device(&found.id).await?.ok_or(Refusal::Missing("No such device"))?;
     Ok(Answer::json(StatusCode::OK, &view.show(device_document(&device))).warnings(found.warning()))
+}
+
+/// GET `/devices/<id>/connection_requests`: what came of them.
+pub async fn connection_requests(
+    store: &dyn Store,
+    waker: &dyn DeviceWaker,
+    given: &Segment,
+) -> Result<Answer, Refusal> {
+    let found = device_id::require(store, given).await?;
+    Ok(Answer::json(StatusCode::OK, &waker.connection_requests(&found.id).await?).warnings(found.warning()))
 }
 
 /// DELETE `/devices/<id>`: with its tasks, faults and operations. A session that is under way loses what it learnt.

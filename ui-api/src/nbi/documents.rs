@@ -1,7 +1,7 @@
 //! Documents that operators write: presets, provisions, virtual parameters, objects, config. What cannot work is refused when it is
 //! saved, with every reason and its place; what is only odd is saved, with warnings.
 
-use acs_core::expression;
+use acs_core::expression::{self, FunctionSet};
 use acs_core::path::is_name;
 use hyper::StatusCode;
 use presets::{ObjectTemplate, Preset, PresetProblem, Problems, Severity};
@@ -58,13 +58,15 @@ async fn read(collection: Collection, name: &str, body: &[u8]) -> Result<Accepte
     match collection {
         Collection::Presets => read_preset(name, read_json(body)?),
         Collection::Objects => read_object(read_json(body)?),
-        Collection::Config => read_config(body),
+        Collection::Config => read_config(name, body),
         Collection::Provisions => read_script(name, body).await,
         Collection::VirtualParameters if !is_name(name) => {
             Err(bad("Error: the name of a virtual parameter has only letters, digits, - and _"))
         }
         Collection::VirtualParameters => read_script(name, body).await,
-        Collection::Users | Collection::ApiKeys | Collection::Permissions => Err(Refusal::NotFound),
+        Collection::Users | Collection::ApiKeys | Collection::Permissions | Collection::ConnectionRequests => {
+            Err(Refusal::NotFound)
+        }
     }
 }
 
@@ -106,7 +108,7 @@ fn lines(problems: &[PresetProblem]) -> Vec<String> {
 }
 
 /// `{"value": …}`, the value an expression in text form; numbers and booleans are expressions, too.
-fn read_config(body: &[u8]) -> Result<Accepted, Refusal> {
+fn read_config(name: &str, body: &[u8]) -> Result<Accepted, Refusal> {
     let document = read_json(body)?;
     let text = match document.get("value") {
         Some(Json::String(text)) => text.clone(),
@@ -114,7 +116,12 @@ fn read_config(body: &[u8]) -> Result<Accepted, Refusal> {
         Some(_) => return Err(bad("$.value: must be an expression in text form")),
         None => return Err(bad("Missing 'value' property")),
     };
-    expression::parse(&text).map_err(|error| bad(format!("SyntaxError: $.value: {error}")))?;
+    let parsed = expression::parse(&text).map_err(|error| bad(format!("SyntaxError: $.value: {error}")))?;
+    if name == "cwmp.connectionRequestAuth"
+        && let Some(problem) = parsed.check(FunctionSet::CONNECTION_REQUEST).first()
+    {
+        return Err(bad(format!("Error: $.value: {problem}")));
+    }
     Ok(Accepted { document: json!({ "value": text }), warnings: Vec::new() })
 }
 

@@ -41,7 +41,8 @@ use hyper::body::Body as HttpBody;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, SERVER, X_CONTENT_TYPE_OPTIONS};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
-use store::{Listing, Store};
+use serde_json::Value as Json;
+use store::{Listing, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -158,6 +159,10 @@ struct NoWaker;
 impl DeviceWaker for NoWaker {
     async fn wake(&self, _device_id: &str) -> Result<(), String> {
         Err("Connection requests are not available".to_owned())
+    }
+
+    async fn connection_requests(&self, device_id: &str) -> Result<Json, StoreError> {
+        Ok(serde_json::json!({ "_id": device_id, "methods": {} }))
     }
 }
 
@@ -328,6 +333,7 @@ impl Nbi {
                 documents::get(store, *collection, name, &view_of(Listing::Documents(*collection))?).await
             }
             Route::Device(id) => devices::get(store, id, &view(Listed::Devices)?).await,
+            Route::ConnectionRequests(id) => devices::connection_requests(store, &*self.waker, id).await,
             Route::Task(id) => tasks::get(store, id, &view_of(Listing::Tasks)?).await,
             Route::Fault(id) => devices::get_fault(store, id, &view_of(Listing::Faults)?).await,
             Route::Operation(id) => {

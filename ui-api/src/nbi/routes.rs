@@ -31,6 +31,8 @@ pub enum Route {
     DeviceTasks(Segment),
     /// `/devices/<id>/plan`
     Plan(Segment),
+    /// `/devices/<id>/connection_requests`
+    ConnectionRequests(Segment),
     /// `/tasks/<id>`
     Task(String),
     /// `/tasks/<id>/retry`
@@ -98,6 +100,9 @@ impl Route {
             (Listed::Devices, [id]) => Some(Route::Device(id.clone())),
             (Listed::Devices, [id, what]) if what.text == "tasks" => Some(Route::DeviceTasks(id.clone())),
             (Listed::Devices, [id, what]) if what.text == "plan" => Some(Route::Plan(id.clone())),
+            (Listed::Devices, [id, what]) if plain_name(&what.text) == "connectionrequests" => {
+                Some(Route::ConnectionRequests(id.clone()))
+            }
             (Listed::Devices, [id, what, tag]) if what.text == "tags" => Some(Route::Tag(id.clone(), text(tag))),
             (Listed::Documents(Listing::Tasks), [id]) => Some(Route::Task(text(id))),
             (Listed::Documents(Listing::Tasks), [id, what]) if what.text == "retry" => Some(Route::Retry(text(id))),
@@ -133,7 +138,7 @@ impl Route {
         const ADD_OR_DELETE: &[Method] = &[Method::POST, Method::DELETE];
         match self {
             Route::List(Listed::Documents(Listing::Documents(_))) => READ_OR_ADD,
-            Route::Root | Route::List(_) | Route::Operation(_) => READ,
+            Route::Root | Route::List(_) | Route::Operation(_) | Route::ConnectionRequests(_) => READ,
             Route::Document(..) | Route::File(_) => READ_OR_WRITE,
             Route::Device(_) | Route::Task(_) | Route::Fault(_) => READ_OR_DELETE,
             Route::Tag(..) => ADD_OR_DELETE,
@@ -147,7 +152,7 @@ impl Route {
             Route::Root => None,
             Route::List(listed) => Some(listed.name()),
             Route::Document(collection, _) => Some(collection.name()),
-            Route::Device(_) | Route::Tag(..) | Route::Plan(_) => Some("devices"),
+            Route::Device(_) | Route::Tag(..) | Route::Plan(_) | Route::ConnectionRequests(_) => Some("devices"),
             Route::DeviceTasks(_) | Route::Task(_) | Route::Retry(_) => Some("tasks"),
             Route::Fault(_) => Some("faults"),
             Route::Operation(_) => Some("operations"),

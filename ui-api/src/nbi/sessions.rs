@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use serde_json::Value as Json;
+use store::StoreError;
 use tokio::sync::watch;
 
 /// Sends connection requests (TR-069 §3.2.2).
@@ -16,6 +18,9 @@ pub trait DeviceWaker: Send + Sync {
     /// # Errors
     /// Why it could not be asked, for people; it becomes the answer's reason phrase.
     async fn wake(&self, device_id: &str) -> Result<(), String>;
+
+    /// What came of a device's connection requests so far, as a document without secrets.
+    async fn connection_requests(&self, device_id: &str) -> Result<Json, StoreError>;
 }
 
 /// Follows what operators configure.

@@ -1,5 +1,6 @@
 //! Tasks: queued for a device, perhaps with a connection request and a wait for the session that does them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use acs_core::task::{Task, TaskState};
@@ -7,10 +8,11 @@ use hyper::StatusCode;
 use serde_json::Value as Json;
 use store::{Store, StoreError};
 use tokio::sync::watch;
+use tokio::task::JoinError;
 
 use super::documents::read_json;
 use super::lists::View;
-use super::sessions::SessionPhase;
+use super::sessions::{DeviceWaker, SessionPhase, SessionWatch};
 use super::target::{Parameters, Segment};
 use super::{Nbi, device_id, task_body};
 use crate::answer::{Answer, Refusal};
@@ -100,25 +102,68 @@ fn not_done(task: &Task, reason: &str) -> Answer {
 
 /// 200 when a session did the task, else 202.
 async fn wake_and_wait(nbi: &Nbi, task: Task, timeout: Duration) -> Result<Answer, Refusal> {
-    // Followed before the device is woken: its session may be over before its answer has been read.
-    let follower = nbi.sessions.follow(&task.device);
-    if let Err(reason) = nbi.wake(&task.device).await {
-        return Ok(not_done(&task, &reason));
-    }
-    wait_for_end(follower, timeout, nbi.options.session_limit).await;
-    let task = nbi.store.get_task(&task.id).await?.unwrap_or(task);
+    let waking = Waking {
+        store: nbi.store.clone(),
+        waker: nbi.waker.clone(),
+        sessions: nbi.sessions.clone(),
+        task,
+        to_begin: timeout,
+        to_end: nbi.options.session_limit,
+    };
+    // On its own, so that the task's state stays true when the client goes away.
+    let outcome = tokio::spawn(waking.run()).await;
+    let broken = |error: JoinError| StoreError::Database { doing: "waking a device", reason: error.to_string() };
+    let (task, reason) = outcome.map_err(broken)??;
     Ok(match task.state {
         TaskState::Done => Answer::json(StatusCode::OK, &task.document()),
         TaskState::Faulted => not_done(&task, FAULTED),
-        _ => not_done(&task, NOT_PROCESSED),
+        _ => not_done(&task, &reason),
     })
+}
+
+/// A task whose device is woken, and its session awaited.
+struct Waking {
+    store: Arc<dyn Store>,
+    waker: Arc<dyn DeviceWaker>,
+    sessions: Arc<dyn SessionWatch>,
+    task: Task,
+    /// How long the session may take to begin.
+    to_begin: Duration,
+    /// How long it may take then.
+    to_end: Duration,
+}
+
+impl Waking {
+    /// Returns the task as it is then, and why it is not done if it is not.
+    async fn run(self) -> Result<(Task, String), StoreError> {
+        // Followed before the device is woken: its session may be over before its answer has been read.
+        let mut follower = self.sessions.follow(&self.task.device);
+        self.advance(&[TaskState::Queued], TaskState::Waking, "A connection request is on its way").await?;
+        let reason = match self.waker.wake(&self.task.device).await {
+            Ok(()) => {
+                // The session says so itself when it does the task.
+                wait_for_end(&mut follower, self.to_begin, self.to_end).await;
+                NOT_PROCESSED.to_owned()
+            }
+            Err(reason) => reason,
+        };
+        self.advance(&[TaskState::Waking, TaskState::InSession], TaskState::Queued, &reason).await?;
+        let task = self.store.get_task(&self.task.id).await?;
+        Ok((task.unwrap_or(self.task), reason))
+    }
+
+    /// Brings the task into a state, unless a session has brought it further.
+    async fn advance(&self, from: &[TaskState], to: TaskState, reason: &str) -> Result<(), StoreError> {
+        let now = chrono::Utc::now().timestamp_millis();
+        self.store.move_task(&self.task.id, from, to, reason, now).await.map(|_| ())
+    }
 }
 
 /// Waits until the session has begun, at most `to_begin`, and until it is over, at most `to_end`. Whether it ended in time shows
 /// in the task.
-async fn wait_for_end(mut follower: watch::Receiver<SessionPhase>, to_begin: Duration, to_end: Duration) {
-    if is_reached(&mut follower, to_begin, |phase| phase != SessionPhase::Awaited).await {
-        is_reached(&mut follower, to_end, |phase| phase == SessionPhase::Ended).await;
+async fn wait_for_end(follower: &mut watch::Receiver<SessionPhase>, to_begin: Duration, to_end: Duration) {
+    if is_reached(follower, to_begin, |phase| phase != SessionPhase::Awaited).await {
+        is_reached(follower, to_end, |phase| phase == SessionPhase::Ended).await;
     }
 }
 

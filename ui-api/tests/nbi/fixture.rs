@@ -14,7 +14,7 @@ use acs_core::tree::DeviceTree;
 use acs_core::value::{TypedValue, Value, XsdType};
 use async_trait::async_trait;
 use serde_json::{Value as Json, json};
-use store::{EmbeddedStore, Store};
+use store::{EmbeddedStore, Store, StoreError};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -111,6 +111,10 @@ impl DeviceWaker for Waker {
             _ => {}
         }
         Ok(())
+    }
+
+    async fn connection_requests(&self, device_id: &str) -> Result<Json, StoreError> {
+        Ok(json!({ "_id": device_id, "methods": { "HTTP": { "tried": 2, "accepted": 1, "informed": 1 } } }))
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use acs_core::task::TaskState;
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value as Json, json};
+use store::StoreError;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -78,6 +79,10 @@ impl DeviceWaker for Diary {
     async fn wake(&self, device_id: &str) -> Result<(), String> {
         self.0.lock().unwrap().push(format!("wake {device_id}"));
         Ok(())
+    }
+
+    async fn connection_requests(&self, _device_id: &str) -> Result<Json, StoreError> {
+        Ok(Json::Null)
     }
 }
 
