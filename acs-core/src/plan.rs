@@ -191,8 +191,22 @@ impl StoredModel {
             AcsRequest::Download(_) => {
                 Ok(CpeResponse::DownloadResponse { status: 1, start_time: UNKNOWN_TIME, complete_time: UNKNOWN_TIME })
             }
+            AcsRequest::Upload(_) => {
+                Ok(CpeResponse::UploadResponse { status: 1, start_time: UNKNOWN_TIME, complete_time: UNKNOWN_TIME })
+            }
             AcsRequest::Reboot { .. } => Ok(CpeResponse::RebootResponse),
             AcsRequest::FactoryReset => Ok(CpeResponse::FactoryResetResponse),
+            AcsRequest::ScheduleInform { .. } => Ok(CpeResponse::ScheduleInformResponse),
+            AcsRequest::ScheduleDownload(_) => Ok(CpeResponse::ScheduleDownloadResponse),
+            AcsRequest::CancelTransfer { .. } => Ok(CpeResponse::CancelTransferResponse),
+            AcsRequest::GetQueuedTransfers => Ok(CpeResponse::GetQueuedTransfersResponse(Vec::new())),
+            AcsRequest::GetAllQueuedTransfers => Ok(CpeResponse::GetAllQueuedTransfersResponse(Vec::new())),
+            AcsRequest::ChangeDUState { .. } => Ok(CpeResponse::ChangeDUStateResponse),
+            AcsRequest::SetVouchers { .. } => Ok(CpeResponse::SetVouchersResponse),
+            AcsRequest::GetOptions { .. } => Ok(CpeResponse::GetOptionsResponse(Vec::new())),
+            AcsRequest::Vendor(request) => {
+                Ok(CpeResponse::VendorResponse { name: format!("{}Response", request.method), xml: String::new() })
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use acs_core::change::DeviceSnapshot;
 use acs_core::expression::{Context, Scalar};
-use acs_core::rpc::Inform;
+use acs_core::rpc::{CwmpVersion, Inform};
 use acs_core::session::Session;
 use hyper::header::HeaderValue;
 use store::Lease;
@@ -170,11 +170,12 @@ impl Endpoint {
             let context =
                 InformContext { id: &device_id, inform: &inform, snapshot: &snapshot, timestamp, remote: &remote };
             let options = configuration.session_options(&context);
-            let SessionOptions { mut settings, session_timeout, write, cookies_path, debug } = options;
+            let SessionOptions { mut settings, session_timeout, write, cookies_path, debug, kicked_next_url } = options;
             if debug && let Ok(body) = decode_body(&body.bytes, body.content_type(), body.content_encoding(), &limits) {
                 log::body(subject, "received", &body.text, true);
             }
             settings.remote_address = remote.to_string();
+            settings.cwmp_version = version.and_then(CwmpVersion::parse).unwrap_or(envelope.namespace.version());
             let recording =
                 recorder.and_then(|recorder| recorder.begin(&snapshot, &inform, timestamp, &settings, &*configuration));
             let session = Session::open(snapshot, &inform, timestamp, settings);
@@ -187,6 +188,7 @@ impl Endpoint {
             promise.spend(begun.elapsed());
             let mut visit = Visit::new(session, configuration, envelope.namespace, remote.clone(), statistics, promise);
             (visit.write, visit.debug, visit.recording) = (write, debug, recording);
+            visit.kicked_next_url = kicked_next_url;
             log::session_lines(&remote, &mut visit.session);
             let (bytes, coding) = compressed(std::mem::take(text), coding);
             // A device that can wait long may be waited for as long.

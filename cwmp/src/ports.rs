@@ -50,6 +50,8 @@ pub struct SessionOptions {
     pub cookies_path: Option<String>,
     /// `cwmp.debug`: log the messages, with secrets masked.
     pub debug: bool,
+    /// `cwmp.kickedNextUrl`: where users are sent who came by Kicked; empty: the method is not offered.
+    pub kicked_next_url: String,
 }
 
 impl Default for SessionOptions {
@@ -60,6 +62,7 @@ impl Default for SessionOptions {
             write: WriteOptions::default(),
             cookies_path: None,
             debug: false,
+            kicked_next_url: String::new(),
         }
     }
 }
@@ -81,6 +84,7 @@ impl SessionOptions {
             },
             cookies_path: Some(path).filter(|path| !path.is_empty()),
             debug: boolean("cwmp.debug", default.debug),
+            kicked_next_url: values.text("cwmp.kickedNextUrl", context, ""),
         }
     }
 }

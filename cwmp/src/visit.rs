@@ -20,8 +20,8 @@ use crate::encoding::{BodyError, BodyLimits, ContentCoding, decode_body, encode_
 use crate::log::{self, Subject};
 use crate::ports::{PinnedConfiguration, SessionRecording};
 use crate::soap::write::{
-    write_fault, write_get_rpc_methods_response, write_must_understand_fault, write_request,
-    write_transfer_complete_response,
+    write_empty_response, write_fault, write_get_rpc_methods_response, write_kicked_response,
+    write_must_understand_fault, write_request,
 };
 use crate::soap::{
     CwmpNamespace, Envelope, FaultCode, Message, ParseOptions, SoapError, WriteOptions, glance, parse, parse_with,
@@ -40,6 +40,8 @@ pub(crate) struct Visit {
     pub(crate) namespace: CwmpNamespace,
     pub(crate) write: WriteOptions,
     pub(crate) debug: bool,
+    /// Where users are sent by KickedResponse; empty when Kicked is not offered.
+    pub(crate) kicked_next_url: String,
     pub(crate) recording: Option<Box<dyn SessionRecording>>,
     pub(crate) remote: Arc<str>,
     pub(crate) statistics: Arc<CwmpStatistics>,
@@ -114,6 +116,7 @@ impl Visit {
             namespace,
             write: WriteOptions::default(),
             debug: false,
+            kicked_next_url: String::new(),
             recording: None,
             remote,
             statistics,
@@ -218,23 +221,60 @@ impl Visit {
         if let Some(header) = not_understood {
             return self.call(|out| write_must_understand_fault(out, namespace, &id, &header));
         }
+        let offers_kicked = !self.kicked_next_url.is_empty();
         match request {
             CpeRequest::TransferComplete(message) => {
-                match self.advance(Input::TransferComplete(message)) {
-                    Output::Acknowledged => {}
-                    _ => return self.abort(Refusal::bad_state()),
-                }
-                self.flush_log();
-                self.call(|out| write_transfer_complete_response(out, namespace, &id))
+                self.report(Input::TransferComplete(message), "TransferComplete", &id)
             }
-            CpeRequest::GetRPCMethods => self.call(|out| write_get_rpc_methods_response(out, namespace, &id)),
-            CpeRequest::Unsupported { method } => {
+            CpeRequest::AutonomousTransferComplete(message) => {
+                self.report(Input::AutonomousTransferComplete(message), "AutonomousTransferComplete", &id)
+            }
+            CpeRequest::DUStateChangeComplete(message) => {
+                self.report(Input::DUStateChangeComplete(message), "DUStateChangeComplete", &id)
+            }
+            CpeRequest::AutonomousDUStateChangeComplete(message) => {
+                self.report(Input::AutonomousDUStateChangeComplete(message), "AutonomousDUStateChangeComplete", &id)
+            }
+            CpeRequest::RequestDownload(message) => {
+                self.report(Input::RequestDownload(message), "RequestDownload", &id)
+            }
+            CpeRequest::Kicked(message) if offers_kicked => {
+                if let Err(refused) = self.acknowledged(Input::Kicked(message)) {
+                    return refused;
+                }
+                let next_url = self.kicked_next_url.clone();
+                self.call(|out| write_kicked_response(out, namespace, &id, &next_url))
+            }
+            CpeRequest::GetRPCMethods => {
+                self.call(|out| write_get_rpc_methods_response(out, namespace, &id, offers_kicked))
+            }
+            CpeRequest::Kicked(_) | CpeRequest::Unsupported { .. } => {
+                let method = request.name();
                 let code = FaultCode::MethodNotSupported;
                 let message = format!("{}: {method}", code.text());
                 self.call(|out| write_fault(out, namespace, &id, code, &message))
             }
             // Told apart before.
             CpeRequest::Inform(_) => self.abort(Refusal::bad_state()),
+        }
+    }
+
+    /// Takes in a report of the device, which has an empty answer.
+    fn report(&mut self, input: Input, method: &str, id: &str) -> Turn {
+        let namespace = self.namespace;
+        match self.acknowledged(input) {
+            Ok(()) => self.call(|out| write_empty_response(out, namespace, id, method)),
+            Err(refused) => refused,
+        }
+    }
+
+    fn acknowledged(&mut self, input: Input) -> Result<(), Turn> {
+        match self.advance(input) {
+            Output::Acknowledged => {
+                self.flush_log();
+                Ok(())
+            }
+            _ => Err(self.abort(Refusal::bad_state())),
         }
     }
 

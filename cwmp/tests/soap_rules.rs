@@ -83,8 +83,7 @@ fn responses() {
 
 #[test]
 fn other_responses_keep_their_name() {
-    for name in ["UploadResponse", "ScheduleInformResponse", "GetAllQueuedTransfersResponse", "X_EXAMPLE_BlinkResponse"]
-    {
+    for name in ["InformResponse", "BlinkResponse", "Response"] {
         let envelope = read(&format!("<cwmp:{name}><Status>1</Status></cwmp:{name}>"));
         assert_eq!(envelope.body, Message::UnknownResponse { name: name.into() });
         assert_eq!(envelope.body.name(), name);
@@ -94,9 +93,7 @@ fn other_responses_keep_their_name() {
 #[test]
 fn calls_that_the_acs_does_not_offer_are_recognised() {
     let unsupported = |method: &str| Message::Request(CpeRequest::Unsupported { method: method.into() });
-    for method in
-        ["RequestDownload", "Kicked", "AutonomousTransferComplete", "DUStateChangeComplete", "GetParameterValues"]
-    {
+    for method in ["X_EXAMPLE_Blink", "InformAgain", "GetParameterValues"] {
         let rpc = format!("<cwmp:{method}><FileType>1</FileType><FileTypeArg><Name/></FileTypeArg></cwmp:{method}>");
         assert_eq!(read(&rpc).body, unsupported(method));
     }

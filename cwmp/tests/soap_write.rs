@@ -136,8 +136,8 @@ fn every_envelope_is_in_the_house_style() {
     let namespace = CwmpNamespace::V1_0;
     documents.push(written(|out| write_inform_response(out, namespace, "1a&b")));
     documents.push(written(|out| write_inform_response_with_version(out, namespace, "1a&b", "1.4")));
-    documents.push(written(|out| write_transfer_complete_response(out, namespace, "1a&b")));
-    documents.push(written(|out| write_get_rpc_methods_response(out, namespace, "1a&b")));
+    documents.push(written(|out| write_empty_response(out, namespace, "1a&b", "TransferComplete")));
+    documents.push(written(|out| write_get_rpc_methods_response(out, namespace, "1a&b", false)));
     documents.push(written(|out| write_fault(out, namespace, "1a&b", FaultCode::RequestDenied, "no <b>")));
     documents.push(written(|out| write_must_understand_fault(out, namespace, "1a&b", "Secret")));
     for document in &documents {
@@ -183,11 +183,20 @@ fn answers_to_calls() {
             written(|out| write_inform_response(out, namespace, "1")),
             "<cwmp:InformResponse><MaxEnvelopes>1</MaxEnvelopes></cwmp:InformResponse>",
         ),
-        (written(|out| write_transfer_complete_response(out, namespace, "1")), "<cwmp:TransferCompleteResponse/>"),
         (
-            written(|out| write_get_rpc_methods_response(out, namespace, "1")),
-            "<cwmp:GetRPCMethodsResponse><MethodList soap-enc:arrayType=\"xsd:string[3]\"><string>Inform</string>\
-             <string>GetRPCMethods</string><string>TransferComplete</string></MethodList></cwmp:GetRPCMethodsResponse>",
+            written(|out| write_empty_response(out, namespace, "1", "TransferComplete")),
+            "<cwmp:TransferCompleteResponse/>",
+        ),
+        (
+            written(|out| write_kicked_response(out, namespace, "1", "http://portal.example/?a=1&b=2")),
+            "<cwmp:KickedResponse><NextURL>http://portal.example/?a=1&amp;b=2</NextURL></cwmp:KickedResponse>",
+        ),
+        (
+            written(|out| write_get_rpc_methods_response(out, namespace, "1", false)),
+            "<cwmp:GetRPCMethodsResponse><MethodList soap-enc:arrayType=\"xsd:string[7]\"><string>Inform</string>\
+             <string>GetRPCMethods</string><string>TransferComplete</string><string>AutonomousTransferComplete</string>\
+             <string>RequestDownload</string><string>DUStateChangeComplete</string>\
+             <string>AutonomousDUStateChangeComplete</string></MethodList></cwmp:GetRPCMethodsResponse>",
         ),
         (
             written(|out| write_must_understand_fault(out, namespace, "1", "Secret")),

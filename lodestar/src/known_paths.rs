@@ -1,15 +1,13 @@
 //! Comparing what scripts declare with what stored devices are known to have, for `lodestar check --data-dir`.
 
 use acs_core::path::{Alias, Path, Segment};
-use acs_core::tree::DeviceTree;
+use acs_core::tree::{DeviceTree, LOCAL_ROOTS};
 use acs_core::value::{Value, XsdType};
 use sandbox::{Finding, LiteralDeclaration, Severity};
 use store::{Find, Store, StoreError};
 
 /// As many devices `lodestar check` looks at.
 pub const MOST_DEVICES: usize = 10_000;
-/// What the server itself keeps for every device.
-const OWN_ROOTS: [&str; 7] = ["DeviceID", "Tags", "Events", "Downloads", "VirtualParameters", "Reboot", "FactoryReset"];
 
 /// What came of a comparison.
 #[derive(Debug, Default)]
@@ -66,7 +64,7 @@ pub async fn compare(
 impl<'a> Open<'a> {
     fn new(declaration: &'a LiteralDeclaration) -> Open<'a> {
         let path = &declaration.path;
-        let is_own = path.first_name().is_some_and(|name| OWN_ROOTS.contains(&name));
+        let is_own = path.first_name().is_some_and(|name| LOCAL_ROOTS.contains(&name));
         let mut open = Open {
             declaration,
             pattern: any_instance(path),

@@ -164,6 +164,10 @@ pub const UPLOAD: &str = "<cwmp:Upload><CommandKey>ul</CommandKey><FileType>1 Ve
 /// A Reboot.
 pub const REBOOT: &str = "<cwmp:Reboot><CommandKey>rb</CommandKey></cwmp:Reboot>";
 
+const REFUSAL: &str = "<soap-env:Fault><faultcode>Server</faultcode><faultstring>CWMP fault</faultstring>\
+    <detail><cwmp:Fault><FaultCode>8000</FaultCode><FaultString>Method not supported</FaultString></cwmp:Fault></detail>\
+    </soap-env:Fault>";
+
 /// An HTTP answer with an XML body.
 pub fn http(status: &str, headers: &str, body: &str) -> String {
     format!(
@@ -216,8 +220,13 @@ impl State {
                 http("200 OK", &cookie, &envelope(&id, response))
             }
             "TransferComplete" if std::mem::take(&mut self.refuse_transfer_complete) => http("400 Bad Request", "", ""),
-            "TransferComplete" => http("200 OK", "", &envelope(&id, "<cwmp:TransferCompleteResponse/>")),
-            "GetRPCMethods" => http("200 OK", "", &envelope(&id, "<cwmp:GetRPCMethodsResponse/>")),
+            "TransferComplete"
+            | "DUStateChangeComplete"
+            | "AutonomousTransferComplete"
+            | "AutonomousDUStateChangeComplete"
+            | "RequestDownload"
+            | "GetRPCMethods" => http("200 OK", "", &envelope(&id, &format!("<cwmp:{name}Response/>"))),
+            "Refused" => http("200 OK", "", &envelope(&id, REFUSAL)),
             "unreadable" => http("400 Bad Request", "", ""),
             _ => match self.current.pop_front() {
                 None => "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),

@@ -63,6 +63,13 @@ impl Context for TreeContext<'_> {
     }
 }
 
+impl Evaluation {
+    /// An event has occurred, which may select further presets.
+    pub(super) fn occurred(&mut self) {
+        self.settled = false;
+    }
+}
+
 impl Session {
     /// Starts the next cycle. Returns whether there is one.
     pub(super) fn begin_cycle(&mut self, configuration: &dyn Configuration) -> bool {

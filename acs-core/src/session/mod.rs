@@ -24,6 +24,7 @@ mod faults;
 mod local;
 pub mod quota;
 mod refusals;
+mod reports;
 pub mod settings;
 mod transfers;
 mod virtual_parameters;
@@ -40,7 +41,10 @@ use crate::fault::{Fault, FaultRecord};
 use crate::operation::Operation;
 use crate::path::{event_segment, is_name};
 use crate::planner::Purpose;
-use crate::rpc::{AcsRequest, CpeFault, CpeResponse, Inform, TransferComplete};
+use crate::rpc::{
+    AcsRequest, AutonomousDUStateChangeComplete, AutonomousTransferComplete, CpeFault, CpeResponse,
+    DUStateChangeComplete, Inform, Kicked, RequestDownload, TransferComplete,
+};
 use crate::script::{ExtensionCall, LogEntry, ScriptFault, SessionFacts};
 use crate::task::Task;
 use crate::tree::DeviceTree;
@@ -61,6 +65,16 @@ pub enum Input {
     Ready,
     /// The device calls TransferComplete.
     TransferComplete(TransferComplete),
+    /// The device calls AutonomousTransferComplete.
+    AutonomousTransferComplete(AutonomousTransferComplete),
+    /// The device calls DUStateChangeComplete.
+    DUStateChangeComplete(DUStateChangeComplete),
+    /// The device calls AutonomousDUStateChangeComplete.
+    AutonomousDUStateChangeComplete(AutonomousDUStateChangeComplete),
+    /// The device calls RequestDownload.
+    RequestDownload(RequestDownload),
+    /// The device calls Kicked.
+    Kicked(Kicked),
     /// The device answers the outstanding request.
     Response(CpeResponse),
     /// The device answers the outstanding request with a fault.
@@ -264,10 +278,6 @@ impl Session {
                 self.abandon(&reason, configuration);
                 self.finish()
             }
-            (State::Informed, Input::TransferComplete(message)) => {
-                self.transfer_complete(message, configuration);
-                Output::Acknowledged
-            }
             (State::Informed, Input::Ready) => {
                 self.state = State::Driving;
                 self.expire_operations(configuration);
@@ -302,18 +312,29 @@ impl Session {
                 self.take_unanswered(outstanding, &reason, configuration);
                 self.advance(configuration)
             }
-            // A device that learns of a finished transfer while the server asks may say so; the request stays outstanding.
-            (State::Driving, Input::TransferComplete(message)) => {
-                self.transfer_complete(message, configuration);
-                Output::Acknowledged
-            }
             (State::Waiting, Input::Extensions(results)) => {
                 self.state = State::Driving;
                 self.take_extension_results(results);
                 self.advance(configuration)
             }
+            // A device may report while the server asks, too; the request stays outstanding.
+            (State::Informed | State::Driving, input) => self.take_report(input, configuration),
             _ => Output::Refused { reason: "not expected in this state" },
         }
+    }
+
+    /// What the device calls by itself.
+    fn take_report(&mut self, input: Input, configuration: &dyn Configuration) -> Output {
+        match input {
+            Input::TransferComplete(message) => self.transfer_complete(message, configuration),
+            Input::DUStateChangeComplete(message) => self.du_state_change_complete(message, configuration),
+            Input::AutonomousTransferComplete(message) => self.autonomous_transfer_complete(&message),
+            Input::AutonomousDUStateChangeComplete(message) => self.autonomous_du_state_change_complete(&message),
+            Input::RequestDownload(message) => self.request_download(&message),
+            Input::Kicked(message) => self.kicked(&message),
+            _ => return Output::Refused { reason: "not expected in this state" },
+        }
+        Output::Acknowledged
     }
 
     /// The device's ID.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::expression::{Context, Expression, ExpressionError, Scalar, parse};
 use crate::fault::RetryPolicy;
+use crate::rpc::CwmpVersion;
 
 /// The config collection, parsed once: expressions by key.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -101,6 +102,9 @@ pub struct Settings {
     /// Where the device reaches the file server, ending in a slash; empty when that is not known. URLs are signed later, on their
     /// way to the device.
     pub file_url_prefix: String,
+    /// The version of CWMP that the device speaks.
+    #[serde(default)]
+    pub cwmp_version: CwmpVersion,
     /// The address that the device connected from; `REMOTE_ADDRESS()` in expressions.
     pub remote_address: String,
 }
@@ -118,6 +122,7 @@ impl Default for Settings {
             download_timeout: 3_600_000,
             download_success_on_timeout: false,
             file_url_prefix: String::new(),
+            cwmp_version: CwmpVersion::default(),
             remote_address: String::new(),
         }
     }
@@ -151,6 +156,7 @@ impl Settings {
                 default.download_success_on_timeout,
             ),
             file_url_prefix: default.file_url_prefix,
+            cwmp_version: default.cwmp_version,
             remote_address: context.remote_address().unwrap_or_default().to_owned(),
         }
     }

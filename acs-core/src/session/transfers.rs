@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::fault::{Fault, ProvisionCall};
 use crate::operation::Operation;
 use crate::planner::{Refusal, Sources};
-use crate::rpc::{Download, TransferComplete};
+use crate::rpc::{DUStateChangeComplete, Download, TransferComplete};
 use crate::value::{TypedValue, Value, XsdType};
 
 use super::Session;
@@ -180,5 +180,11 @@ impl Session {
         let tree = self.tree_mut();
         let node = tree.ensure(&format!("Downloads.{instance}.{field}"));
         tree.set_written_value(node, value, at, None);
+    }
+
+    pub(super) fn du_state_change_complete(&mut self, message: DUStateChangeComplete, _: &dyn Configuration) {
+        let results: Vec<_> = message.results.iter().map(super::reports::result_json).collect();
+        let detail = json!({ "commandKey": message.command_key, "results": results });
+        self.note("Unrecognized command key in DUStateChangeComplete".to_owned(), detail);
     }
 }

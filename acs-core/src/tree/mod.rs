@@ -82,8 +82,20 @@ pub struct ClearAttributes {
 }
 
 /// Roots that the server itself keeps: nothing below them is ever asked of the device, nor removed by its answers.
-pub const LOCAL_ROOTS: [&str; 7] =
-    ["DeviceID", "Events", "Tags", "Reboot", "FactoryReset", "Downloads", "VirtualParameters"];
+pub const LOCAL_ROOTS: [&str; 12] = [
+    "DeviceID",
+    "Events",
+    "Tags",
+    "Reboot",
+    "FactoryReset",
+    "ScheduleInform",
+    "Downloads",
+    "Uploads",
+    "ScheduledDownloads",
+    "DUStateChanges",
+    "RequestDownload",
+    "VirtualParameters",
+];
 
 /// A device's tree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -185,8 +185,25 @@ impl Device {
                 start_time: UNKNOWN_TIME,
                 complete_time: UNKNOWN_TIME,
             }),
+            AcsRequest::Upload(_) => Ok(CpeResponse::UploadResponse {
+                status: self.behaviour.download_status,
+                start_time: UNKNOWN_TIME,
+                complete_time: UNKNOWN_TIME,
+            }),
             AcsRequest::Reboot { .. } => Ok(CpeResponse::RebootResponse),
             AcsRequest::FactoryReset => Ok(CpeResponse::FactoryResetResponse),
+            AcsRequest::ScheduleInform { .. } => Ok(CpeResponse::ScheduleInformResponse),
+            AcsRequest::ScheduleDownload(_) => Ok(CpeResponse::ScheduleDownloadResponse),
+            AcsRequest::CancelTransfer { .. } => Ok(CpeResponse::CancelTransferResponse),
+            AcsRequest::GetQueuedTransfers => Ok(CpeResponse::GetQueuedTransfersResponse(Vec::new())),
+            AcsRequest::GetAllQueuedTransfers => Ok(CpeResponse::GetAllQueuedTransfersResponse(Vec::new())),
+            AcsRequest::ChangeDUState { .. } => Ok(CpeResponse::ChangeDUStateResponse),
+            AcsRequest::SetVouchers { .. } => Ok(CpeResponse::SetVouchersResponse),
+            AcsRequest::GetOptions { .. } => Ok(CpeResponse::GetOptionsResponse(Vec::new())),
+            AcsRequest::Vendor(request) => Ok(CpeResponse::VendorResponse {
+                name: format!("{}Response", request.method),
+                xml: "<Result>1</Result>".into(),
+            }),
         }
     }
 
@@ -321,6 +338,27 @@ pub fn describe(request: &AcsRequest) -> String {
         AcsRequest::Download(download) => format!("Download {} {}", download.file_type, download.url),
         AcsRequest::Reboot { .. } => "Reboot".into(),
         AcsRequest::FactoryReset => "FactoryReset".into(),
+        AcsRequest::Upload(upload) => format!("Upload {} {}", upload.file_type, upload.url),
+        AcsRequest::ScheduleInform { delay_seconds, .. } => format!("ScheduleInform {delay_seconds}"),
+        AcsRequest::ScheduleDownload(download) => {
+            let window = |window: &TimeWindow| format!(" {}-{}", window.window_start, window.window_end);
+            let windows: String = download.time_window_list.iter().map(window).collect();
+            format!("ScheduleDownload {} {}{windows}", download.file_type, download.url)
+        }
+        AcsRequest::CancelTransfer { command_key } => format!("CancelTransfer {command_key}"),
+        AcsRequest::ChangeDUState { operations, .. } => {
+            let operation = |operation: &DUOperation| match operation {
+                DUOperation::Install { url, .. } => format!(" Install {url}"),
+                DUOperation::Update { uuid, version, url, .. } => format!(" Update {uuid} {version} {url}"),
+                DUOperation::Uninstall { uuid, version, .. } => format!(" Uninstall {uuid} {version}"),
+            };
+            format!("ChangeDUState{}", operations.iter().map(operation).collect::<String>())
+        }
+        AcsRequest::SetVouchers { voucher_list } => format!("SetVouchers {}", voucher_list.join(" ")),
+        AcsRequest::GetOptions { option_name } => format!("GetOptions {option_name}"),
+        AcsRequest::GetQueuedTransfers | AcsRequest::GetAllQueuedTransfers | AcsRequest::Vendor(_) => {
+            request.name().to_owned()
+        }
     }
 }
 

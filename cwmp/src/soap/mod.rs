@@ -8,6 +8,7 @@
 //! What lives here: text in, enums out, and the reverse. What does not: bytes, compression and charsets ([`crate::encoding`]),
 //! HTTP, sessions, and whether a response answers the request that is outstanding.
 
+mod arguments;
 mod envelope;
 mod error;
 mod fault;
@@ -24,5 +25,5 @@ pub use envelope::{Envelope, Glance, Message, ParseOptions, glance, parse, parse
 pub use error::{Place, SoapError};
 pub use namespace::{CwmpNamespace, highest_common_version};
 pub use repair::{MAX_REPAIRS, Repair};
-pub use write::{FaultCode, WriteOptions};
+pub use write::{ACS_METHODS, FaultCode, WriteOptions};
 pub use xml::{MAX_ATTRIBUTE_LENGTH, MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_NAMESPACES};

@@ -1,5 +1,7 @@
 //! The namespaces of CWMP and the protocol versions that they stand for (TR-069 §3.7.1.1, Annex A.6).
 
+use acs_core::rpc::CwmpVersion;
+
 /// The namespace of the RPC elements. A session's answers use the namespace of its Inform.
 ///
 /// CWMP 1.3 and 1.4 officially keep the namespace of 1.2 and tell themselves apart by header elements; some devices
@@ -35,6 +37,17 @@ impl CwmpNamespace {
             CwmpNamespace::V1_2 => "urn:dslforum-org:cwmp-1-2",
             CwmpNamespace::V1_3 => "urn:dslforum-org:cwmp-1-3",
             CwmpNamespace::V1_4 => "urn:dslforum-org:cwmp-1-4",
+        }
+    }
+
+    /// The version of the protocol that it stands for when nothing more is said: the oldest that uses it.
+    pub const fn version(self) -> CwmpVersion {
+        match self {
+            CwmpNamespace::V1_0 => CwmpVersion::V1_0,
+            CwmpNamespace::V1_1 => CwmpVersion::V1_1,
+            CwmpNamespace::V1_2 => CwmpVersion::V1_2,
+            CwmpNamespace::V1_3 => CwmpVersion::V1_3,
+            CwmpNamespace::V1_4 => CwmpVersion::V1_4,
         }
     }
 

@@ -8,7 +8,7 @@ use acs_core::value::TypedValue;
 
 use super::error::SoapError;
 use super::repair::{Repair, Repairs};
-use super::scalar::{boolean, integer, or_missing, trimmed, typed_value};
+use super::scalar::{boolean_or, integer, or_missing, trimmed, typed_value};
 use super::xml::XmlReader;
 
 /// Below this length every name is compared with every other, which is faster than hashing them.
@@ -93,13 +93,7 @@ fn info_struct(reader: &mut XmlReader<'_>) -> Result<ParameterInfo, SoapError> {
     while let Some(child) = reader.next_child()? {
         match child.local {
             "Name" => name = trimmed(reader)?,
-            "Writable" => {
-                let text = reader.text()?;
-                writable = Some(boolean(&text).unwrap_or_else(|| {
-                    reader.repairs.note(Repair::UnreadableElement("Writable"));
-                    false
-                }));
-            }
+            "Writable" => writable = Some(boolean_or(reader, "Writable", false)?),
             _ => reader.skip()?,
         }
     }

@@ -1,13 +1,18 @@
 //! A CPE's responses (TR-069 Annex A.3.2, A.4.1).
 
-use acs_core::rpc::{CpeResponse, UNKNOWN_TIME};
+use acs_core::rpc::{CpeResponse, OptionStruct, QueuedTransfer, UNKNOWN_TIME};
 
 use super::envelope::Message;
 use super::error::SoapError;
 use super::parameters;
 use super::repair::Repair;
-use super::scalar::{integer, or_missing, time_or_unknown, trimmed};
+use super::scalar::{boolean_or, integer, or_missing, time, time_or_unknown, trimmed, verbatim};
 use super::xml::{XmlReader, cut};
+
+/// Entries of a list of transfers (the standard has at most 16) or options. Further ones are ignored.
+const MAX_ENTRIES: usize = 256;
+/// How many bytes of a vendor's answer are kept.
+const MAX_RAW: usize = 65_536;
 
 /// Reads the response that was just opened, whose local name ends with `Response`.
 pub(super) fn response(reader: &mut XmlReader<'_>, name: &str) -> Result<Message, SoapError> {
@@ -41,13 +46,35 @@ pub(super) fn response(reader: &mut XmlReader<'_>, name: &str) -> Result<Message
             }
         },
         "AddObjectResponse" => add_object_response(reader)?,
-        "DownloadResponse" => download_response(reader)?,
+        "DownloadResponse" => {
+            let (status, start_time, complete_time) = transfer_response(reader)?;
+            CpeResponse::DownloadResponse { status, start_time, complete_time }
+        }
+        "UploadResponse" => {
+            let (status, start_time, complete_time) = transfer_response(reader)?;
+            CpeResponse::UploadResponse { status, start_time, complete_time }
+        }
+        "GetQueuedTransfersResponse" => CpeResponse::GetQueuedTransfersResponse(transfer_list(reader)?),
+        "GetAllQueuedTransfersResponse" => CpeResponse::GetAllQueuedTransfersResponse(transfer_list(reader)?),
+        "GetOptionsResponse" => {
+            let list = only_child(reader, "OptionList", option_list)?;
+            CpeResponse::GetOptionsResponse(or_missing(reader, list, "OptionList", Vec::new()))
+        }
+        vendors if vendors.starts_with("X_") => {
+            let xml = cut_to(reader.raw()?, MAX_RAW).to_owned();
+            CpeResponse::VendorResponse { name: vendors.to_owned(), xml }
+        }
         _ => {
             reader.skip()?;
             match name {
                 "SetParameterAttributesResponse" => CpeResponse::SetParameterAttributesResponse,
                 "RebootResponse" => CpeResponse::RebootResponse,
                 "FactoryResetResponse" => CpeResponse::FactoryResetResponse,
+                "ScheduleInformResponse" => CpeResponse::ScheduleInformResponse,
+                "ScheduleDownloadResponse" => CpeResponse::ScheduleDownloadResponse,
+                "CancelTransferResponse" => CpeResponse::CancelTransferResponse,
+                "ChangeDUStateResponse" => CpeResponse::ChangeDUStateResponse,
+                "SetVouchersResponse" => CpeResponse::SetVouchersResponse,
                 _ => {
                     return Ok(Message::UnknownResponse { name: name.to_owned() });
                 }
@@ -115,7 +142,8 @@ fn add_object_response(reader: &mut XmlReader<'_>) -> Result<CpeResponse, SoapEr
     Ok(CpeResponse::AddObjectResponse { instance_number, status: or_missing(reader, status, "Status", 0) })
 }
 
-fn download_response(reader: &mut XmlReader<'_>) -> Result<CpeResponse, SoapError> {
+/// Status, StartTime and CompleteTime of DownloadResponse and UploadResponse.
+fn transfer_response(reader: &mut XmlReader<'_>) -> Result<(u32, i64, i64), SoapError> {
     let mut status = None;
     let mut start_time = None;
     let mut complete_time = None;
@@ -127,9 +155,72 @@ fn download_response(reader: &mut XmlReader<'_>) -> Result<CpeResponse, SoapErro
             _ => reader.skip()?,
         }
     }
-    Ok(CpeResponse::DownloadResponse {
-        status: or_missing(reader, status, "Status", 0),
-        start_time: or_missing(reader, start_time, "StartTime", UNKNOWN_TIME),
-        complete_time: or_missing(reader, complete_time, "CompleteTime", UNKNOWN_TIME),
-    })
+    Ok((
+        or_missing(reader, status, "Status", 0),
+        or_missing(reader, start_time, "StartTime", UNKNOWN_TIME),
+        or_missing(reader, complete_time, "CompleteTime", UNKNOWN_TIME),
+    ))
+}
+
+/// The TransferList of both RPCs that list transfers; their structs differ only in how much they tell.
+fn transfer_list(reader: &mut XmlReader<'_>) -> Result<Vec<QueuedTransfer>, SoapError> {
+    let list = only_child(reader, "TransferList", |reader| {
+        let mut transfers = Vec::new();
+        while let Some(child) = reader.next_child()? {
+            match child.local {
+                "QueuedTransferStruct" | "AllQueuedTransferStruct" if transfers.len() < MAX_ENTRIES => {
+                    transfers.push(queued_transfer(reader)?)
+                }
+                _ => reader.skip()?,
+            }
+        }
+        Ok(transfers)
+    })?;
+    Ok(or_missing(reader, list, "TransferList", Vec::new()))
+}
+
+fn queued_transfer(reader: &mut XmlReader<'_>) -> Result<QueuedTransfer, SoapError> {
+    let mut transfer = QueuedTransfer::default();
+    while let Some(child) = reader.next_child()? {
+        match child.local {
+            "CommandKey" => transfer.command_key = verbatim(reader)?,
+            "State" => transfer.state = integer(reader, "State", 0)?,
+            "IsDownload" => transfer.is_download = Some(boolean_or(reader, "IsDownload", true)?),
+            "FileType" => transfer.file_type = trimmed(reader)?,
+            "FileSize" => transfer.file_size = integer(reader, "FileSize", 0)?,
+            "TargetFileName" => transfer.target_file_name = verbatim(reader)?,
+            _ => reader.skip()?,
+        }
+    }
+    Ok(transfer)
+}
+
+fn option_list(reader: &mut XmlReader<'_>) -> Result<Vec<OptionStruct>, SoapError> {
+    let mut options = Vec::new();
+    while let Some(child) = reader.next_child()? {
+        if child.local != "OptionStruct" || options.len() == MAX_ENTRIES {
+            reader.skip()?;
+            continue;
+        }
+        let mut option = OptionStruct { start_date: UNKNOWN_TIME, ..OptionStruct::default() };
+        while let Some(child) = reader.next_child()? {
+            match child.local {
+                "OptionName" => option.option_name = trimmed(reader)?,
+                "VoucherSN" => option.voucher_sn = integer(reader, "VoucherSN", 0)?,
+                "State" => option.state = integer(reader, "State", 0)?,
+                "Mode" => option.mode = integer(reader, "Mode", 0)?,
+                "StartDate" => option.start_date = time_or_unknown(reader, "StartDate")?,
+                "ExpirationDate" => option.expiration_date = time(reader, "ExpirationDate")?,
+                "IsTransferable" => option.is_transferable = boolean_or(reader, "IsTransferable", false)?,
+                _ => reader.skip()?,
+            }
+        }
+        options.push(option);
+    }
+    Ok(options)
+}
+
+/// The text up to a limit in bytes.
+fn cut_to(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }

@@ -67,6 +67,15 @@ pub(super) fn integer<T: TryFrom<i64>>(
     }))
 }
 
+/// The current element as a boolean; `default`, with a note, when it is none.
+pub(super) fn boolean_or(reader: &mut XmlReader<'_>, element: &'static str, default: bool) -> Result<bool, SoapError> {
+    let text = reader.text()?;
+    Ok(boolean(&text).unwrap_or_else(|| {
+        reader.repairs.note(Repair::UnreadableElement(element));
+        default
+    }))
+}
+
 /// The current element as a time in milliseconds since the Unix epoch; `None`, with a note, when it cannot be read.
 pub(super) fn time(reader: &mut XmlReader<'_>, element: &'static str) -> Result<Option<i64>, SoapError> {
     let text = reader.text()?;

@@ -8,11 +8,22 @@
 //!
 //! Every function appends one whole envelope to `out`. A message is fixed text around a few values, so it is written as text.
 
-use acs_core::rpc::{AcsRequest, Download, SetParameterAttributesStruct};
-use acs_core::value::{TypedValue, Value, XsdType, format_date_time};
+use acs_core::rpc::AcsRequest;
+use acs_core::rpc::check::is_xml_character;
 
+use super::arguments::write_arguments;
 use super::namespace::CwmpNamespace;
-use super::xml::is_xml_character;
+
+/// The methods that a CPE may call (Annex A.3.3, A.4.2), all but Kicked, which is only offered when it is configured.
+pub const ACS_METHODS: [&str; 7] = [
+    "Inform",
+    "GetRPCMethods",
+    "TransferComplete",
+    "AutonomousTransferComplete",
+    "RequestDownload",
+    "DUStateChangeComplete",
+    "AutonomousDUStateChangeComplete",
+];
 
 /// How values look, where the standard leaves a choice that some devices do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,16 +131,31 @@ pub fn write_inform_response_with_version(out: &mut String, namespace: CwmpNames
     envelope(out, namespace, id, &header, inform_response);
 }
 
-/// Writes TransferCompleteResponse (Annex A.3.3.2).
-pub fn write_transfer_complete_response(out: &mut String, namespace: CwmpNamespace, id: &str) {
-    envelope(out, namespace, id, "", |out| out.push_str("<cwmp:TransferCompleteResponse/>"));
+/// Writes the answer to a CPE's call that has nothing to say, e.g. TransferCompleteResponse (Annex A.3.3.2) to `TransferComplete`.
+pub fn write_empty_response(out: &mut String, namespace: CwmpNamespace, id: &str, method: &str) {
+    envelope(out, namespace, id, "", |out| {
+        out.push_str("<cwmp:");
+        push_text(out, method);
+        out.push_str("Response/>");
+    });
+}
+
+/// Writes KickedResponse (Annex A.4.2.1): where the user is sent.
+pub fn write_kicked_response(out: &mut String, namespace: CwmpNamespace, id: &str, next_url: &str) {
+    envelope(out, namespace, id, "", |out| {
+        out.push_str("<cwmp:KickedResponse>");
+        element(out, "NextURL", next_url);
+        out.push_str("</cwmp:KickedResponse>");
+    });
 }
 
 /// Writes GetRPCMethodsResponse (Annex A.3.1.1) with the methods that a CPE may call.
-pub fn write_get_rpc_methods_response(out: &mut String, namespace: CwmpNamespace, id: &str) {
+pub fn write_get_rpc_methods_response(out: &mut String, namespace: CwmpNamespace, id: &str, offers_kicked: bool) {
+    let kicked = offers_kicked.then_some("Kicked");
+    let methods: Vec<&str> = ACS_METHODS.into_iter().chain(kicked).collect();
     envelope(out, namespace, id, "", |out| {
         out.push_str("<cwmp:GetRPCMethodsResponse>");
-        string_array(out, "MethodList", &["Inform", "GetRPCMethods", "TransferComplete"]);
+        string_array(out, "MethodList", &methods);
         out.push_str("</cwmp:GetRPCMethodsResponse>");
     });
 }
@@ -180,94 +206,17 @@ fn inform_response(out: &mut String) {
     out.push_str("<cwmp:InformResponse><MaxEnvelopes>1</MaxEnvelopes></cwmp:InformResponse>");
 }
 
-fn write_arguments(out: &mut String, request: &AcsRequest, options: &WriteOptions) {
-    let name = request.name();
-    out.push_str("<cwmp:");
-    out.push_str(name);
-    out.push('>');
-    match request {
-        AcsRequest::GetRPCMethods | AcsRequest::FactoryReset => {}
-        AcsRequest::GetParameterNames { parameter_path, next_level } => {
-            element(out, "ParameterPath", parameter_path);
-            element(out, "NextLevel", flag(*next_level));
-        }
-        AcsRequest::GetParameterValues { parameter_names } | AcsRequest::GetParameterAttributes { parameter_names } => {
-            string_array(out, "ParameterNames", parameter_names);
-        }
-        AcsRequest::SetParameterValues { parameter_list, parameter_key } => {
-            array(out, "ParameterList", "cwmp:ParameterValueStruct", parameter_list, |out, (name, value)| {
-                value_struct(out, name, value, options);
-            });
-            element(out, "ParameterKey", parameter_key);
-        }
-        AcsRequest::SetParameterAttributes { parameter_list } => {
-            array(out, "ParameterList", "cwmp:SetParameterAttributesStruct", parameter_list, attributes_struct);
-        }
-        AcsRequest::AddObject { object_name, parameter_key }
-        | AcsRequest::DeleteObject { object_name, parameter_key } => {
-            element(out, "ObjectName", object_name);
-            element(out, "ParameterKey", parameter_key);
-        }
-        AcsRequest::Download(arguments) => download(out, arguments),
-        AcsRequest::Reboot { command_key } => element(out, "CommandKey", command_key),
-    }
-    out.push_str("</cwmp:");
-    out.push_str(name);
-    out.push('>');
-}
-
-fn download(out: &mut String, arguments: &Download) {
-    element(out, "CommandKey", &arguments.command_key);
-    element(out, "FileType", &arguments.file_type);
-    element(out, "URL", &arguments.url);
-    element(out, "Username", &arguments.username);
-    element(out, "Password", &arguments.password);
-    element(out, "FileSize", &arguments.file_size.to_string());
-    element(out, "TargetFileName", &arguments.target_file_name);
-    element(out, "DelaySeconds", &arguments.delay_seconds.to_string());
-    element(out, "SuccessURL", "");
-    element(out, "FailureURL", "");
-}
-
-fn value_struct(out: &mut String, name: &str, TypedValue(value, xsd_type): &TypedValue, options: &WriteOptions) {
-    out.push_str("<ParameterValueStruct>");
-    element(out, "Name", name);
-    out.push_str("<Value xsi:type=\"");
-    push_text(out, xsd_type.as_str());
-    out.push_str("\">");
-    push_value(out, value, xsd_type, options);
-    out.push_str("</Value></ParameterValueStruct>");
-}
-
-fn push_value(out: &mut String, value: &Value, xsd_type: &XsdType, options: &WriteOptions) {
-    match (value, xsd_type) {
-        (Value::Bool(value), XsdType::Boolean) if !options.boolean_literal => out.push_str(flag(*value)),
-        (Value::Int(milliseconds), XsdType::DateTime) if options.datetime_milliseconds => {
-            out.push_str(&format_date_time(*milliseconds));
-        }
-        (Value::Int(milliseconds), XsdType::DateTime) => {
-            let whole_seconds = milliseconds.div_euclid(1000).saturating_mul(1000);
-            out.push_str(&format_date_time(whole_seconds).replace(".000Z", "Z"));
-        }
-        _ => push_text(out, &value.to_text()),
-    }
-}
-
-fn attributes_struct(out: &mut String, change: &SetParameterAttributesStruct) {
-    out.push_str("<SetParameterAttributesStruct>");
-    element(out, "Name", &change.name);
-    element(out, "NotificationChange", flag(change.notification.is_some()));
-    element(out, "Notification", &change.notification.unwrap_or(0).to_string());
-    element(out, "AccessListChange", flag(change.access_list.is_some()));
-    string_array(out, "AccessList", change.access_list.as_deref().unwrap_or_default());
-    out.push_str("</SetParameterAttributesStruct>");
-}
-
-fn string_array(out: &mut String, name: &str, texts: &[impl AsRef<str>]) {
+pub(super) fn string_array(out: &mut String, name: &str, texts: &[impl AsRef<str>]) {
     array(out, name, "xsd:string", texts, |out, text| element(out, "string", text.as_ref()));
 }
 
-fn array<T>(out: &mut String, name: &str, item_type: &str, items: &[T], mut item: impl FnMut(&mut String, &T)) {
+pub(super) fn array<T>(
+    out: &mut String,
+    name: &str,
+    item_type: &str,
+    items: &[T],
+    mut item: impl FnMut(&mut String, &T),
+) {
     out.push('<');
     out.push_str(name);
     out.push_str(" soap-enc:arrayType=\"");
@@ -283,7 +232,7 @@ fn array<T>(out: &mut String, name: &str, item_type: &str, items: &[T], mut item
     out.push('>');
 }
 
-fn element(out: &mut String, name: &str, text: &str) {
+pub(super) fn element(out: &mut String, name: &str, text: &str) {
     out.push('<');
     out.push_str(name);
     out.push('>');
@@ -294,7 +243,7 @@ fn element(out: &mut String, name: &str, text: &str) {
 }
 
 /// A boolean argument of an RPC. Unlike a parameter's value it is never `true` or `false`: `1` and `0` are understood by all.
-const fn flag(value: bool) -> &'static str {
+pub(super) const fn flag(value: bool) -> &'static str {
     if value { "1" } else { "0" }
 }
 

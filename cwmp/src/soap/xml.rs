@@ -10,6 +10,8 @@ use quick_xml::Reader;
 use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesRef, Event};
 
+use acs_core::rpc::check::is_xml_character;
+
 use super::error::{Place, SoapError};
 use super::repair::{Repair, Repairs};
 
@@ -148,6 +150,15 @@ impl<'a> XmlReader<'a> {
             self.node()?;
         }
         Ok(())
+    }
+
+    /// What is in the current element, as it is written, up to the element's end.
+    pub(super) fn raw(&mut self) -> Result<&'a str, SoapError> {
+        let from = self.position();
+        let is_empty = self.ends_at_once;
+        self.skip()?;
+        let inside = if is_empty { "" } else { self.body.get(from..self.position()).unwrap_or_default() };
+        Ok(inside.rfind("</").map_or("", |end| &inside[..end]))
     }
 
     /// The namespace of an element that was just opened, as its prefix (or the default) is bound here.
@@ -332,11 +343,6 @@ pub(super) fn without_invalid_characters(body: &str) -> Cow<'_, str> {
         return Cow::Borrowed(body);
     }
     Cow::Owned(body.chars().filter(|character| is_xml_character(*character)).collect())
-}
-
-/// Whether XML 1.0 §2.2 allows the character.
-pub(super) fn is_xml_character(character: char) -> bool {
-    matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// The part of a text that an error message shows.

@@ -17,7 +17,7 @@ impl Device {
     /// new ACS) and holds the session that reports it. `None` when nothing is left.
     pub async fn follow_up(&mut self) -> Option<SessionReport> {
         let Some(pending) = self.pending.pop_front() else {
-            let unreported = !self.completed.is_empty();
+            let unreported = !self.completed.is_empty() || !self.changed_units.is_empty();
             return match unreported {
                 true => Some(self.session(Vec::<Event>::new()).await),
                 false => None,
@@ -31,6 +31,8 @@ impl Device {
             Pending::FactoryReset => {
                 self.pending.clear();
                 self.completed.clear();
+                self.changed_units.clear();
+                self.units.clear();
                 self.events.clear();
                 self.set_factory_values();
                 self.restart().await;
@@ -38,15 +40,22 @@ impl Device {
             }
             Pending::Transfer(transfer) => {
                 sleep(self.options.delay(transfer.delay_seconds)).await;
-                let done = self.carry_out_transfer(&transfer).await;
-                let restarts = is_firmware(&transfer) && done.fault.is_none();
-                self.completed.push((transfer.upload, done));
+                let done = match transfer.windows.is_empty() {
+                    true => self.carry_out_transfer(&transfer).await,
+                    false => self.carry_out_in_windows(&transfer).await,
+                };
+                let restarts = is_firmware(&transfer) && done.report.fault.is_none();
+                self.completed.push(done);
                 if restarts {
                     self.restart().await;
                     vec![Event::from("1 BOOT")]
                 } else {
                     Vec::new()
                 }
+            }
+            Pending::UnitChange { operations, command_key } => {
+                self.change_units(operations, command_key).await;
+                Vec::new()
             }
             Pending::ScheduledInform { delay_seconds, command_key } => {
                 sleep(self.options.delay(delay_seconds)).await;

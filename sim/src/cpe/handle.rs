@@ -26,6 +26,11 @@ const METHODS: &[&str] = &[
     "ScheduleInform",
     "GetQueuedTransfers",
     "GetAllQueuedTransfers",
+    "ScheduleDownload",
+    "CancelTransfer",
+    "ChangeDUState",
+    "SetVouchers",
+    "GetOptions",
 ];
 
 /// An answer of the device, to be delivered.
@@ -96,6 +101,7 @@ impl Device {
                 Ok(body) => {
                     if let Request::Transfer(transfer) = request
                         && options.transfers == TransferMode::Immediate
+                        && transfer.windows.is_empty()
                     {
                         immediate = Some(transfer.clone());
                     }
@@ -168,8 +174,25 @@ impl Device {
                 let all = *request == Request::GetAllQueuedTransfers;
                 Ok(writer.queued_transfers(all, &self.queued_transfers()))
             }
+            Request::CancelTransfer { command_key } => self.cancel_transfer(command_key, writer),
+            Request::ChangeDUState { operations, command_key } => {
+                self.promise(Pending::UnitChange { operations: operations.clone(), command_key: command_key.clone() });
+                Ok(writer.bare("ChangeDUStateResponse"))
+            }
+            Request::SetVouchers { voucher_list } => self.set_vouchers(voucher_list, writer),
+            Request::GetOptions { option_name } => Ok(self.get_options(option_name, writer)),
             Request::Other(_) => Err(Fault::new(9000)),
         }
+    }
+
+    /// All transfers with that key that have not begun (TR-069 Annex A.4.1.9). One that is done already cannot be taken back.
+    fn cancel_transfer(&mut self, command_key: &str, writer: &Writer<'_>) -> Result<String, Fault> {
+        if self.completed.iter().any(|done| done.report.command_key == command_key) {
+            return Err(Fault::new(9021));
+        }
+        self.pending
+            .retain(|pending| !matches!(pending, Pending::Transfer(transfer) if transfer.command_key == command_key));
+        Ok(writer.bare("CancelTransferResponse"))
     }
 
     fn promise(&mut self, pending: Pending) {
@@ -201,6 +224,10 @@ impl Device {
             Ok(_) => {}
             Err(_) if transfer.url.starts_with("http://") => return Err(Fault::new(9003)),
             Err(_) => return Err(Fault::new(9013)),
+        }
+        if !transfer.windows.is_empty() {
+            self.promise(Pending::Transfer(transfer.clone()));
+            return Ok(writer.bare("ScheduleDownloadResponse"));
         }
         let response = if transfer.upload { "UploadResponse" } else { "DownloadResponse" };
         if self.options.transfers == TransferMode::Immediate {

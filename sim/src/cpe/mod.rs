@@ -10,6 +10,7 @@
 //! `handle` changes the device and makes the answer, without I/O; `session` delivers it; `follow_up` does what was
 //! promised for later. Not here: how messages look (`soap`), how they travel (`http`), many devices (`fleet`).
 
+mod calls;
 mod connection_request;
 mod follow_up;
 mod handle;
@@ -19,23 +20,28 @@ mod options;
 mod parameters;
 mod report;
 mod session;
+mod software;
 mod transfer;
+mod vouchers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use calls::{AutonomousOperation, OwnCall};
 pub use connection_request::ConnectionRequestServer;
 pub use handle::Reply;
 pub use options::{Behaviour, ConnectionRequest, ConnectionRequestMode, Options, Retry, TransferMode};
 pub use report::{Answer, Exchange, SessionError, SessionReport};
+pub use software::DeploymentUnit;
 pub use transfer::TransferredFile;
 
 use crate::model::{DataModel, Identity, ModelError};
-use crate::soap::{Attributes, Event, Transfer, TransferComplete};
+use crate::soap::{Attributes, Event, Transfer, UnitOperation};
 use crate::transcript::Transcript;
 use crate::value::XsdType;
+use calls::{CompletedChange, CompletedTransfer};
 use connection_request::Signal;
 
 /// Why a device cannot be made.
@@ -74,8 +80,16 @@ pub struct Device {
     events: Vec<Event>,
     /// What was promised for after the session.
     pending: VecDeque<Pending>,
-    /// Transfers that are done and not yet reported; true for uploads.
-    completed: Vec<(bool, TransferComplete)>,
+    /// Transfers that are done and not yet reported.
+    completed: Vec<CompletedTransfer>,
+    /// Operations on deployment units that are done and not yet reported.
+    changed_units: Vec<CompletedChange>,
+    /// Calls to be made in the next session.
+    own: Vec<OwnCall>,
+    /// Deployment units that are installed.
+    units: Vec<DeploymentUnit>,
+    /// Names of options that vouchers have unlocked.
+    unlocked: Vec<String>,
     files: Vec<TransferredFile>,
     /// How often each fault rule's conditions have held.
     rule_counts: Vec<u32>,
@@ -104,6 +118,10 @@ enum Pending {
     },
     FactoryReset,
     Transfer(Transfer),
+    UnitChange {
+        operations: Vec<UnitOperation>,
+        command_key: String,
+    },
     ScheduledInform {
         delay_seconds: u32,
         command_key: String,
@@ -136,6 +154,10 @@ impl Device {
             events: Vec::new(),
             pending: VecDeque::new(),
             completed: Vec::new(),
+            changed_units: Vec::new(),
+            own: options.calls.clone(),
+            units: Vec::new(),
+            unlocked: Vec::new(),
             files: Vec::new(),
             deferred: Vec::new(),
             made: Vec::new(),
@@ -185,7 +207,7 @@ impl Device {
 
     /// Whether an RPC left something to do after the session, see [`Device::follow_up`].
     pub fn has_follow_up(&self) -> bool {
-        !self.pending.is_empty() || !self.completed.is_empty()
+        !self.pending.is_empty() || !self.completed.is_empty() || !self.changed_units.is_empty()
     }
 
     /// Changes a parameter as the device itself or its user would: passive notification puts it into the next Inform,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::FaultRule;
 use crate::model::{DataModel, Identity, ModelKind};
 
-use super::DeviceError;
+use super::{DeviceError, OwnCall};
 
 /// Everything about one simulated device. All fields have defaults; in JSON any may be left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,10 @@ pub struct Options {
     pub retry: Retry,
     /// How Download and Upload are carried out.
     pub transfers: TransferMode,
+    /// Calls that the device makes by itself in its first session.
+    pub calls: Vec<OwnCall>,
+    /// Execution environments for deployment units, as `Device.SoftwareModules.ExecEnv.1`; the first is the default.
+    pub execution_environments: Vec<String>,
     /// How long a reboot takes, in milliseconds.
     pub reboot_milliseconds: u64,
     /// Upper limit, in milliseconds, of waits that the ACS asks for (DelaySeconds); none: waited in full.
@@ -176,6 +180,8 @@ impl Default for Options {
             timeout_milliseconds: 30_000,
             retry: Retry::default(),
             transfers: TransferMode::default(),
+            calls: Vec::new(),
+            execution_environments: vec!["Device.SoftwareModules.ExecEnv.1".into()],
             reboot_milliseconds: 200,
             delay_limit_milliseconds: None,
             hang_milliseconds: 60_000,

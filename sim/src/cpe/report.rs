@@ -81,6 +81,8 @@ pub struct SessionReport {
     pub exchanges: Vec<Exchange>,
     /// The device's own calls after Inform that the ACS answered, by RPC name.
     pub own_calls: Vec<String>,
+    /// Calls of the device that the ACS refused, with the fault codes; the session went on.
+    pub refused_calls: Vec<(String, u32)>,
     /// Status of the last HTTP answer; `None` when there was none.
     pub final_status: Option<u16>,
     /// Bytes sent, HTTP heads included.

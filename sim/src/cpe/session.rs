@@ -6,19 +6,20 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 use tokio::time::sleep;
 
+use super::calls::CompletedTransfer;
 use super::handle::Reply;
 use super::message::{Outgoing, Received, received_arguments, refused, unexpected};
 use super::report::{Answer, SessionError, SessionReport};
 use super::{Device, Pending, TransferMode, now};
 use crate::fault::FaultAction;
 use crate::http::{Body, Client, Credentials, Method, Response, Url};
-use crate::soap::{Event, Fault, Incoming, Inform, TransferComplete, Writer};
+use crate::soap::{Event, Fault, Incoming, Inform, Writer};
 use crate::transcript::{Direction, Line};
 
 /// Most redirects in a row (TR-069 §3.4.4).
 const MOST_REDIRECTS: u32 = 5;
 /// How often a call is repeated in one session when the ACS answers 8005.
-const MOST_REPEATS: u32 = 3;
+pub(super) const MOST_REPEATS: u32 = 3;
 /// Parameters of each Inform, relative to the root, as far as the model has them (TR-069 §3.7.1.5, TR-098, TR-181).
 const INFORM_PARAMETERS: &[&str] = &[
     "DeviceSummary",
@@ -33,9 +34,9 @@ const INFORM_PARAMETERS: &[&str] = &[
 ];
 
 /// The parts of a session in progress.
-struct Talk<'a> {
+pub(super) struct Talk<'a> {
     client: &'a mut Client,
-    report: &'a mut SessionReport,
+    pub(super) report: &'a mut SessionReport,
 }
 
 impl Device {
@@ -69,7 +70,7 @@ impl Device {
 
     async fn attempt(&mut self) -> SessionReport {
         let begun = Instant::now();
-        self.queue_transfer_events();
+        self.queue_report_events();
         let mut report = SessionReport {
             device_id: self.device_id.clone(),
             events: self.events.clone(),
@@ -77,6 +78,7 @@ impl Device {
             informed: false,
             exchanges: Vec::new(),
             own_calls: Vec::new(),
+            refused_calls: Vec::new(),
             final_status: None,
             bytes_sent: 0,
             bytes_received: 0,
@@ -115,24 +117,6 @@ impl Device {
 
     fn root_text(&self, relative: &str) -> String {
         self.model.root_text(relative).unwrap_or_default().to_owned()
-    }
-
-    /// The events that go with transfers not yet reported (TR-069 §3.7.1.5).
-    fn queue_transfer_events(&mut self) {
-        let finished: Vec<Event> = self
-            .completed
-            .iter()
-            .map(|(upload, transfer)| {
-                let code = if *upload { "M Upload" } else { "M Download" };
-                Event::with_key(code, &transfer.command_key)
-            })
-            .collect();
-        if !finished.is_empty() {
-            self.queue_event(Event::from("7 TRANSFER COMPLETE"));
-        }
-        for event in finished {
-            self.queue_event(event);
-        }
     }
 
     async fn converse(&mut self, talk: &mut Talk<'_>) -> Result<(), SessionError> {
@@ -183,8 +167,8 @@ impl Device {
     }
 
     /// A transfer before its answer: a failure makes the answer a fault.
-    fn report_immediately(&self, reply: &mut Reply, done: &TransferComplete) {
-        let Some((code, _)) = &done.fault else {
+    fn report_immediately(&self, reply: &mut Reply, done: &CompletedTransfer) {
+        let Some((code, _)) = &done.report.fault else {
             return;
         };
         let mut writer = Writer::new(&self.options.cwmp_namespace, reply.id.as_deref());
@@ -207,7 +191,7 @@ impl Device {
             if let Pending::Transfer(transfer) = pending {
                 sleep(self.options.delay(transfer.delay_seconds)).await;
                 let done = self.carry_out_transfer(&transfer).await;
-                self.completed.push((transfer.upload, done));
+                self.completed.push(done);
             }
         }
         any
@@ -283,7 +267,7 @@ impl Device {
         (id, Outgoing::call("Inform", arguments, body, action))
     }
 
-    fn next_id(&mut self) -> String {
+    pub(super) fn next_id(&mut self) -> String {
         self.calls += 1;
         match &self.options.behaviour.constant_id {
             Some(constant) => constant.clone(),
@@ -291,54 +275,8 @@ impl Device {
         }
     }
 
-    /// What the device calls by itself: TransferComplete for each finished transfer, GetRPCMethods if wanted.
-    async fn own_calls(&mut self, talk: &mut Talk<'_>) -> Result<(), SessionError> {
-        while let Some((_, transfer)) = self.completed.first().cloned() {
-            let arguments = json!({
-                "CommandKey": transfer.command_key,
-                "FaultCode": transfer.fault.as_ref().map_or(0, |(code, _)| *code),
-            });
-            let render = |writer: &Writer<'_>| writer.transfer_complete(&transfer);
-            self.call(talk, "TransferComplete", &arguments, render).await?;
-            self.completed.remove(0);
-        }
-        let already = talk.report.own_calls.iter().any(|name| name == "GetRPCMethods");
-        if self.options.behaviour.call_get_rpc_methods && !already {
-            let render = |writer: &Writer<'_>| writer.bare("GetRPCMethods");
-            self.call(talk, "GetRPCMethods", &Json::Null, render).await?;
-        }
-        Ok(())
-    }
-
-    async fn call(
-        &mut self,
-        talk: &mut Talk<'_>,
-        rpc: &str,
-        arguments: &Json,
-        render: impl Fn(&Writer<'_>) -> String,
-    ) -> Result<(), SessionError> {
-        let mut repeats = 0;
-        loop {
-            let id = self.next_id();
-            let action = self.injected(rpc, &[]);
-            let header = (action != Some(FaultAction::NoId)).then_some(id.as_str());
-            let mut writer = Writer::new(&self.options.cwmp_namespace, header);
-            writer.style = self.style();
-            let outgoing = Outgoing::call(rpc, arguments.clone(), render(&writer), action);
-            let received = self.post(talk, outgoing).await?;
-            if received.asks_to_repeat() && repeats < MOST_REPEATS {
-                repeats += 1;
-                continue;
-            }
-            let incoming = received.expect(rpc, &format!("{rpc}Response"))?;
-            talk.report.violations.extend(incoming.violations);
-            talk.report.own_calls.push(rpc.to_owned());
-            return Ok(());
-        }
-    }
-
     /// Sends a message in the way that an injected action wants, reads the answer, and records both.
-    async fn post(&mut self, talk: &mut Talk<'_>, outgoing: Outgoing) -> Result<Received, SessionError> {
+    pub(super) async fn post(&mut self, talk: &mut Talk<'_>, outgoing: Outgoing) -> Result<Received, SessionError> {
         self.record(Direction::Sent, &outgoing.name, None, outgoing.arguments.clone(), &outgoing.body);
         let response = self.deliver(talk.client, &outgoing).await?;
         talk.report.final_status = Some(response.status);

@@ -2,7 +2,9 @@
 
 use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
+use tokio::time::sleep;
 
+use super::calls::CompletedTransfer;
 use super::{Device, Options, now};
 use crate::http::{Body, Client, Credentials, HttpError, Method, Url};
 use crate::soap::{Transfer, TransferComplete, fault_text};
@@ -25,13 +27,18 @@ pub struct TransferredFile {
 impl Device {
     /// Carries out a transfer; what came of it is in the result. A new firmware changes SoftwareVersion when the
     /// file's name has a version in it.
-    pub(super) async fn carry_out_transfer(&mut self, transfer: &Transfer) -> TransferComplete {
+    pub(super) async fn carry_out_transfer(&mut self, transfer: &Transfer) -> CompletedTransfer {
+        let event = match transfer {
+            Transfer { upload: true, .. } => "M Upload",
+            scheduled if !scheduled.windows.is_empty() => "M ScheduleDownload",
+            _ => "M Download",
+        };
         let start = now();
         let result = match transfer.upload {
             true => upload(transfer, &self.options, self.model.to_json()).await,
             false => download(transfer, &self.options).await,
         };
-        match result {
+        let report = match result {
             Ok(content) => {
                 self.files.push(TransferredFile {
                     upload: transfer.upload,
@@ -48,6 +55,28 @@ impl Device {
                 TransferComplete::done(&transfer.command_key, start, now())
             }
             Err(code) => TransferComplete::failed(&transfer.command_key, code, fault_text(code)),
+        };
+        CompletedTransfer { event, report }
+    }
+
+    /// As [`Device::carry_out_transfer`], within a ScheduleDownload's windows: what fails in the first is tried again in the
+    /// second.
+    pub(super) async fn carry_out_in_windows(&mut self, transfer: &Transfer) -> CompletedTransfer {
+        let mut since = 0;
+        let mut done = None;
+        for &(start, _) in &transfer.windows {
+            sleep(self.options.delay(start.saturating_sub(since))).await;
+            since = start;
+            let attempt = self.carry_out_transfer(transfer).await;
+            let succeeded = attempt.report.fault.is_none();
+            done = Some(attempt);
+            if succeeded {
+                break;
+            }
+        }
+        match done {
+            Some(done) => done,
+            None => self.carry_out_transfer(transfer).await,
         }
     }
 }
@@ -57,7 +86,7 @@ pub(super) fn is_firmware(transfer: &Transfer) -> bool {
     !transfer.upload && transfer.file_type.starts_with("1 ")
 }
 
-async fn download(transfer: &Transfer, options: &Options) -> Result<Vec<u8>, u32> {
+pub(super) async fn download(transfer: &Transfer, options: &Options) -> Result<Vec<u8>, u32> {
     let mut client = client_for(transfer, options)?;
     let response = client.send(Method::Get, Body::Sized(&[])).await.map_err(|error| match error {
         HttpError::Connect { .. } => 9015u32,
@@ -95,7 +124,7 @@ fn client_for(transfer: &Transfer, options: &Options) -> Result<Client, u32> {
 
 /// The version in a firmware's file name: the last part between `-`, `_` and the extension that begins with a digit (or
 /// `v` and a digit) and has a dot, e.g. `2.0.1` in `gateway-v2.0.1.bin`.
-fn version_in(transfer: &Transfer) -> Option<String> {
+pub(super) fn version_in(transfer: &Transfer) -> Option<String> {
     let path = transfer.url.split(['?', '#']).next().unwrap_or_default();
     let from_url = path.rsplit('/').next().unwrap_or_default();
     let name = match transfer.target_file_name.as_str() {

@@ -1,4 +1,4 @@
-//! What the device says by itself: Inform and TransferComplete (TR-069 Annex A.3.3).
+//! What the device says by itself: Inform, and what became of transfers and deployment units (TR-069 Annex A.3.3, A.4.2).
 
 use crate::model::Identity;
 use crate::value::{UNKNOWN_TIME, Value};
@@ -50,6 +50,47 @@ pub struct Inform<'a> {
     pub retry_count: u32,
     /// ParameterList.
     pub parameters: Vec<(&'a str, &'a Value)>,
+}
+
+/// The arguments of AutonomousTransferComplete, without its times.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AutonomousTransfer {
+    /// Where the device heard of the file.
+    pub announce_url: String,
+    /// Where the file came from, or went.
+    pub transfer_url: String,
+    /// Else an upload.
+    pub is_download: bool,
+    /// FileType.
+    pub file_type: String,
+    /// FileSize in bytes.
+    pub file_size: u64,
+    /// TargetFileName.
+    pub target_file_name: String,
+    /// The fault code of a failed transfer, else 0.
+    pub fault: u32,
+}
+
+/// One result of DUStateChangeComplete or, with `operation`, of AutonomousDUStateChangeComplete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationResult {
+    /// The unit.
+    pub uuid: String,
+    /// Its object in the data model.
+    pub deployment_unit_ref: String,
+    /// Its version.
+    pub version: String,
+    /// `Installed`, `Uninstalled` or `Failed`.
+    pub current_state: &'static str,
+    /// StartTime.
+    pub start_time: String,
+    /// CompleteTime.
+    pub complete_time: String,
+    /// 0, or the fault code.
+    pub fault: u32,
+    /// OperationPerformed.
+    pub operation: Option<&'static str>,
 }
 
 /// The result of a file transfer.

@@ -9,9 +9,11 @@ mod read;
 mod request;
 mod write;
 
-pub use inform::{Event, Inform, TransferComplete};
+pub use inform::{AutonomousTransfer, Event, Inform, OperationResult, TransferComplete};
 pub use read::{Incoming, ReadError};
-pub use request::{ArgumentError, AttributeChange, ParameterValue, Request, Transfer};
+pub use request::{
+    ArgumentError, AttributeChange, ParameterValue, Request, Transfer, UnitOperation, UnitOperationKind,
+};
 pub use write::{Attributes, Style, Writer};
 
 /// Namespace of the SOAP 1.1 envelope.
@@ -63,8 +65,26 @@ pub fn fault_text(code: u32) -> &'static str {
         9017 => "Download failure: unable to complete download",
         9018 => "Download failure: file corrupted",
         9019 => "Download failure: file authentication failure",
+        9020 => "File transfer failure: unable to complete download within specified time windows",
+        9021 => "Cancelation of file transfer not permitted in current transfer state",
+        9022 => "Invalid UUID format",
+        9023 => "Unknown execution environment",
+        9024 => "Disabled execution environment",
+        9025 => "Deployment unit to execution environment mismatch",
+        9026 => "Duplicate deployment unit",
+        9027 => "System resources exceeded",
+        9028 => "Unknown deployment unit",
+        9029 => "Invalid deployment unit state",
+        9030 => "Invalid deployment unit update: downgrade not permitted",
+        9031 => "Invalid deployment unit update: version not specified",
+        9032 => "Invalid deployment unit update: version already exists",
         _ => "Vendor fault",
     }
+}
+
+/// As [`fault_text`]; empty for 0, which is no fault.
+fn fault_text_or_none(code: u32) -> &'static str {
+    if code == 0 { "" } else { fault_text(code) }
 }
 
 #[cfg(test)]

@@ -29,11 +29,13 @@ pub struct AttributeChange {
     pub access_list: Option<Vec<String>>,
 }
 
-/// The arguments of Download and Upload.
+/// The arguments of Download, Upload and ScheduleDownload.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transfer {
     /// True for Upload.
     pub upload: bool,
+    /// Start and end of each window, in seconds after the request (ScheduleDownload only).
+    pub windows: Vec<(u32, u32)>,
     /// CommandKey, at most 32 characters.
     pub command_key: String,
     /// FileType, e.g. `1 Firmware Upgrade Image`.
@@ -51,6 +53,98 @@ pub struct Transfer {
     /// DelaySeconds.
     pub delay_seconds: u32,
 }
+
+/// One of the Operations of ChangeDUState. Texts that were not given are empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitOperation {
+    /// By the operation's `xsi:type`.
+    pub kind: UnitOperationKind,
+    /// Where to fetch the unit (Install, Update).
+    pub url: String,
+    /// The unit.
+    pub uuid: String,
+    /// Its version (Update, Uninstall).
+    pub version: String,
+    /// User name for the file server, or empty (Install, Update).
+    pub username: String,
+    /// Password for the file server, or empty (Install, Update).
+    pub password: String,
+    /// The execution environment (Install, Uninstall).
+    pub execution_env_ref: String,
+}
+
+/// What is done with a deployment unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnitOperationKind {
+    /// InstallOpStruct.
+    #[default]
+    Install,
+    /// UpdateOpStruct.
+    Update,
+    /// UninstallOpStruct.
+    Uninstall,
+}
+
+impl UnitOperationKind {
+    /// As OperationPerformed spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Install => "Install",
+            Self::Update => "Update",
+            Self::Uninstall => "Uninstall",
+        }
+    }
+
+    /// The elements of the operation's struct, in the schema's order.
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Install => &["URL", "UUID", "Username", "Password", "ExecutionEnvRef"],
+            Self::Update => &["UUID", "Version", "URL", "Username", "Password"],
+            Self::Uninstall => &["UUID", "Version", "ExecutionEnvRef"],
+        }
+    }
+}
+
+/// The arguments of each method, in the schema's order. ChangeDUState is not here: its Operations are repeated.
+const ARGUMENTS: &[(&str, &[&str])] = &[
+    ("GetRPCMethods", &[]),
+    ("GetParameterNames", &["ParameterPath", "NextLevel"]),
+    ("GetParameterValues", &["ParameterNames"]),
+    ("SetParameterValues", &["ParameterList", "ParameterKey"]),
+    ("GetParameterAttributes", &["ParameterNames"]),
+    ("SetParameterAttributes", &["ParameterList"]),
+    ("AddObject", &["ObjectName", "ParameterKey"]),
+    ("DeleteObject", &["ObjectName", "ParameterKey"]),
+    (
+        "Download",
+        &[
+            "CommandKey",
+            "FileType",
+            "URL",
+            "Username",
+            "Password",
+            "FileSize",
+            "TargetFileName",
+            "DelaySeconds",
+            "SuccessURL",
+            "FailureURL",
+        ],
+    ),
+    ("Upload", &["CommandKey", "FileType", "URL", "Username", "Password", "DelaySeconds"]),
+    (
+        "ScheduleDownload",
+        &["CommandKey", "FileType", "URL", "Username", "Password", "FileSize", "TargetFileName", "TimeWindowList"],
+    ),
+    ("Reboot", &["CommandKey"]),
+    ("FactoryReset", &[]),
+    ("ScheduleInform", &["DelaySeconds", "CommandKey"]),
+    ("CancelTransfer", &["CommandKey"]),
+    ("GetQueuedTransfers", &[]),
+    ("GetAllQueuedTransfers", &[]),
+    ("SetVouchers", &["VoucherList"]),
+    ("GetOptions", &["OptionName"]),
+];
+const TIME_WINDOW: &[&str] = &["WindowStart", "WindowEnd", "WindowMode", "UserMessage", "MaxRetries"];
 
 /// A request of the ACS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,8 +194,30 @@ pub enum Request {
         /// ParameterKey.
         parameter_key: String,
     },
-    /// Download or Upload.
+    /// Download, Upload, or ScheduleDownload.
     Transfer(Transfer),
+    /// CancelTransfer.
+    CancelTransfer {
+        /// CommandKey.
+        command_key: String,
+    },
+    /// ChangeDUState.
+    ChangeDUState {
+        /// What to do, in order.
+        operations: Vec<UnitOperation>,
+        /// CommandKey.
+        command_key: String,
+    },
+    /// SetVouchers.
+    SetVouchers {
+        /// Each in Base64.
+        voucher_list: Vec<String>,
+    },
+    /// GetOptions.
+    GetOptions {
+        /// Empty for all.
+        option_name: String,
+    },
     /// Reboot.
     Reboot {
         /// CommandKey.
@@ -147,10 +263,15 @@ impl Request {
             Self::AddObject { .. } => "AddObject",
             Self::DeleteObject { .. } => "DeleteObject",
             Self::Transfer(Transfer { upload: true, .. }) => "Upload",
+            Self::Transfer(transfer) if !transfer.windows.is_empty() => "ScheduleDownload",
             Self::Transfer(_) => "Download",
             Self::Reboot { .. } => "Reboot",
             Self::FactoryReset => "FactoryReset",
             Self::ScheduleInform { .. } => "ScheduleInform",
+            Self::CancelTransfer { .. } => "CancelTransfer",
+            Self::ChangeDUState { .. } => "ChangeDUState",
+            Self::SetVouchers { .. } => "SetVouchers",
+            Self::GetOptions { .. } => "GetOptions",
             Self::GetQueuedTransfers => "GetQueuedTransfers",
             Self::GetAllQueuedTransfers => "GetAllQueuedTransfers",
             Self::Other(name) => name,
@@ -207,6 +328,16 @@ impl Request {
             Self::AddObject { object_name, parameter_key } | Self::DeleteObject { object_name, parameter_key } => {
                 json!({"ObjectName": object_name, "ParameterKey": parameter_key})
             }
+            Self::CancelTransfer { command_key } => json!({"CommandKey": command_key}),
+            Self::ChangeDUState { operations, command_key } => {
+                let list: Vec<Json> = operations
+                    .iter()
+                    .map(|operation| json!([operation.kind.name(), operation.uuid, operation.version, operation.url]))
+                    .collect();
+                json!({"Operations": list, "CommandKey": command_key})
+            }
+            Self::SetVouchers { voucher_list } => json!({"VoucherList": voucher_list.len()}),
+            Self::GetOptions { option_name } => json!({"OptionName": option_name}),
             Self::Transfer(transfer) => json!({
                 "CommandKey": transfer.command_key,
                 "FileType": transfer.file_type,
@@ -230,7 +361,15 @@ impl Request {
     /// Decodes the RPC element of a Body. Deviations that a device would overlook are added to `violations`.
     pub fn decode(element: &Element, violations: &mut Vec<String>) -> Result<Self, ArgumentError> {
         let mut arguments = Arguments { element, violations };
-        Ok(match element.name.as_str() {
+        let request = Self::read(&mut arguments)?;
+        if let Some((_, expected)) = ARGUMENTS.iter().find(|(rpc, _)| *rpc == element.name) {
+            arguments.check_order(&element.children, expected);
+        }
+        Ok(request)
+    }
+
+    fn read(arguments: &mut Arguments<'_>) -> Result<Self, ArgumentError> {
+        Ok(match arguments.element.name.as_str() {
             "GetRPCMethods" => Self::GetRPCMethods,
             "GetParameterNames" => Self::GetParameterNames {
                 parameter_path: arguments.text("ParameterPath")?,
@@ -253,9 +392,19 @@ impl Request {
             "Download" => Self::Transfer(Transfer {
                 upload: false,
                 file_size: arguments.number("FileSize")?,
-                target_file_name: arguments.text("TargetFileName")?,
+                target_file_name: arguments.text_of_at_most("TargetFileName", 256)?,
                 ..arguments.transfer()?
             }),
+            "ScheduleDownload" => Self::Transfer(Transfer {
+                file_size: arguments.number("FileSize")?,
+                target_file_name: arguments.text_of_at_most("TargetFileName", 256)?,
+                windows: arguments.windows()?,
+                ..arguments.file()?
+            }),
+            "CancelTransfer" => Self::CancelTransfer { command_key: arguments.key("CommandKey")? },
+            "ChangeDUState" => arguments.change_du_state()?,
+            "SetVouchers" => Self::SetVouchers { voucher_list: arguments.strings("VoucherList")? },
+            "GetOptions" => Self::GetOptions { option_name: arguments.text_of_at_most("OptionName", 64)? },
             "Upload" => Self::Transfer(Transfer { upload: true, ..arguments.transfer()? }),
             "Reboot" => Self::Reboot { command_key: arguments.key("CommandKey")? },
             "FactoryReset" => Self::FactoryReset,
@@ -295,11 +444,23 @@ impl<'a> Arguments<'a> {
 
     /// A CommandKey or ParameterKey: at most 32 characters.
     fn key(&mut self, name: &str) -> Result<String, ArgumentError> {
+        self.text_of_at_most(name, 32)
+    }
+
+    fn text_of_at_most(&mut self, name: &str, most: usize) -> Result<String, ArgumentError> {
         let text = self.text(name)?;
-        if text.chars().count() > 32 {
-            self.violation(format_args!("{name} is longer than 32 characters"));
+        if text.chars().count() > most {
+            self.violation(format_args!("{name} is longer than {most} characters"));
         }
         Ok(text)
+    }
+
+    /// All elements have to be there, in the schema's order.
+    fn check_order(&mut self, children: &[Element], expected: &[&str]) {
+        let found: Vec<&str> = children.iter().map(|child| child.name.as_str()).collect();
+        if found != expected {
+            self.violation(format_args!("has {}, not {}", found.join(" "), expected.join(" ")));
+        }
     }
 
     fn boolean(&self, name: &str) -> Result<bool, ArgumentError> {
@@ -386,15 +547,72 @@ impl<'a> Arguments<'a> {
 
     /// What Download and Upload have in common.
     fn transfer(&mut self) -> Result<Transfer, ArgumentError> {
+        Ok(Transfer { delay_seconds: self.number("DelaySeconds")?, ..self.file()? })
+    }
+
+    /// What all transfers have in common.
+    fn file(&mut self) -> Result<Transfer, ArgumentError> {
         Ok(Transfer {
             command_key: self.key("CommandKey")?,
-            file_type: self.text("FileType")?,
-            url: self.text("URL")?,
-            username: self.text("Username")?,
-            password: self.text("Password")?,
-            delay_seconds: self.number("DelaySeconds")?,
+            file_type: self.text_of_at_most("FileType", 64)?,
+            url: self.text_of_at_most("URL", 256)?,
+            username: self.text_of_at_most("Username", 256)?,
+            password: self.text_of_at_most("Password", 256)?,
             ..Transfer::default()
         })
+    }
+
+    fn windows(&mut self) -> Result<Vec<(u32, u32)>, ArgumentError> {
+        let list = self.child("TimeWindowList")?;
+        let mut windows = Vec::new();
+        for item in self.items(list) {
+            self.check_order(&item.children, TIME_WINDOW);
+            let number = |name: &str| {
+                let text = item.child_text(name).ok_or_else(|| self.error(format!("{name} is missing")))?;
+                text.parse::<u32>().map_err(|_| self.error(format!("{name} {text:?}")))
+            };
+            let window = (number("WindowStart")?, number("WindowEnd")?);
+            let overlaps = windows.last().is_some_and(|&(_, end)| end > window.0);
+            if window.0 >= window.1 || overlaps {
+                return Err(self.error("the windows are empty or overlap"));
+            }
+            windows.push(window);
+        }
+        match windows.len() {
+            1 | 2 => Ok(windows),
+            count => Err(self.error(format!("{count} time windows"))),
+        }
+    }
+
+    fn change_du_state(&mut self) -> Result<Request, ArgumentError> {
+        let element = self.element;
+        let mut operations = Vec::new();
+        for item in element.children.iter().filter(|child| child.name == "Operations") {
+            let kind = match item.attribute("type").map(|kind| kind.rsplit(':').next().unwrap_or(kind)) {
+                Some("InstallOpStruct") => UnitOperationKind::Install,
+                Some("UpdateOpStruct") => UnitOperationKind::Update,
+                Some("UninstallOpStruct") => UnitOperationKind::Uninstall,
+                other => return Err(self.error(format!("Operations of the type {other:?}"))),
+            };
+            self.check_order(&item.children, kind.fields());
+            let text = |name: &str| item.child_text(name).unwrap_or_default().to_owned();
+            operations.push(UnitOperation {
+                kind,
+                url: text("URL"),
+                uuid: text("UUID"),
+                version: text("Version"),
+                username: text("Username"),
+                password: text("Password"),
+                execution_env_ref: text("ExecutionEnvRef"),
+            });
+        }
+        if operations.is_empty() {
+            return Err(self.error("no Operations"));
+        }
+        if element.children.last().is_none_or(|last| last.name != "CommandKey") {
+            self.violation("CommandKey is not the last element");
+        }
+        Ok(Request::ChangeDUState { operations, command_key: self.key("CommandKey")? })
     }
 }
 

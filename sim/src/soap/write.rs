@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::inform::{Inform, TransferComplete};
+use super::inform::{AutonomousTransfer, Inform, OperationResult, TransferComplete};
 use super::{ENVELOPE_NAMESPACE, Fault};
 use crate::value::Value;
 use crate::xml::push_escaped;
@@ -152,13 +152,99 @@ impl<'a> Writer<'a> {
             Some((code, text)) => (*code, text.as_str()),
             None => (0, ""),
         };
-        out.push_str("<FaultStruct>");
-        element(&mut out, "FaultCode", &code.to_string());
-        element(&mut out, "FaultString", text);
-        out.push_str("</FaultStruct>");
+        fault_struct(&mut out, "FaultStruct", code, text);
         element(&mut out, "StartTime", &transfer.start_time);
         element(&mut out, "CompleteTime", &transfer.complete_time);
         self.rpc("TransferComplete", &out)
+    }
+
+    /// AutonomousTransferComplete.
+    pub fn autonomous_transfer_complete(&self, transfer: &AutonomousTransfer, start: &str, complete: &str) -> String {
+        let mut out = String::new();
+        element(&mut out, "AnnounceURL", &transfer.announce_url);
+        element(&mut out, "TransferURL", &transfer.transfer_url);
+        element(&mut out, "IsDownload", if transfer.is_download { "1" } else { "0" });
+        element(&mut out, "FileType", &transfer.file_type);
+        element(&mut out, "FileSize", &transfer.file_size.to_string());
+        element(&mut out, "TargetFileName", &transfer.target_file_name);
+        fault_struct(&mut out, "FaultStruct", transfer.fault, super::fault_text_or_none(transfer.fault));
+        element(&mut out, "StartTime", start);
+        element(&mut out, "CompleteTime", complete);
+        self.rpc("AutonomousTransferComplete", &out)
+    }
+
+    /// DUStateChangeComplete or, without a command key, AutonomousDUStateChangeComplete.
+    pub fn du_state_change_complete(&self, results: &[OperationResult], command_key: Option<&str>) -> String {
+        let (rpc, item) = match command_key {
+            Some(_) => ("DUStateChangeComplete", "OpResultStruct"),
+            None => ("AutonomousDUStateChangeComplete", "AutonOpResultStruct"),
+        };
+        let mut out = String::new();
+        self.array(&mut out, "Results", &format!("cwmp:{item}"), results.len());
+        for result in results {
+            let _ = write!(out, "<{item}>");
+            element(&mut out, "UUID", &result.uuid);
+            element(&mut out, "DeploymentUnitRef", &result.deployment_unit_ref);
+            element(&mut out, "Version", &result.version);
+            element(&mut out, "CurrentState", result.current_state);
+            element(&mut out, "Resolved", if result.fault == 0 { "1" } else { "0" });
+            element(&mut out, "ExecutionUnitRefList", "");
+            element(&mut out, "StartTime", &result.start_time);
+            element(&mut out, "CompleteTime", &result.complete_time);
+            fault_struct(&mut out, "Fault", result.fault, super::fault_text_or_none(result.fault));
+            if let Some(operation) = result.operation {
+                element(&mut out, "OperationPerformed", operation);
+            }
+            let _ = write!(out, "</{item}>");
+        }
+        out.push_str("</Results>");
+        if let Some(command_key) = command_key {
+            element(&mut out, "CommandKey", command_key);
+        }
+        self.rpc(rpc, &out)
+    }
+
+    /// RequestDownload.
+    pub fn request_download(&self, file_type: &str, arguments: &[(String, String)]) -> String {
+        let mut out = String::new();
+        element(&mut out, "FileType", file_type);
+        self.array(&mut out, "FileTypeArg", "cwmp:ArgStruct", arguments.len());
+        for (name, value) in arguments {
+            out.push_str("<ArgStruct>");
+            element(&mut out, "Name", name);
+            element(&mut out, "Value", value);
+            out.push_str("</ArgStruct>");
+        }
+        out.push_str("</FileTypeArg>");
+        self.rpc("RequestDownload", &out)
+    }
+
+    /// Kicked.
+    pub fn kicked(&self, [command, referer, arg, next]: [&str; 4]) -> String {
+        let mut out = String::new();
+        element(&mut out, "Command", command);
+        element(&mut out, "Referer", referer);
+        element(&mut out, "Arg", arg);
+        element(&mut out, "Next", next);
+        self.rpc("Kicked", &out)
+    }
+
+    /// GetOptionsResponse from the options' names: all of them are active without expiration.
+    pub fn options(&self, names: &[&str], start_date: &str) -> String {
+        let mut out = String::new();
+        self.array(&mut out, "OptionList", "cwmp:OptionStruct", names.len());
+        for (index, name) in names.iter().enumerate() {
+            out.push_str("<OptionStruct>");
+            element(&mut out, "OptionName", name);
+            element(&mut out, "VoucherSN", &(index + 1).to_string());
+            element(&mut out, "State", "1");
+            element(&mut out, "Mode", "2");
+            element(&mut out, "StartDate", start_date);
+            element(&mut out, "IsTransferable", "0");
+            out.push_str("</OptionStruct>");
+        }
+        out.push_str("</OptionList>");
+        self.rpc("GetOptionsResponse", &out)
     }
 
     /// A call or response without arguments, e.g. GetRPCMethods or RebootResponse.
@@ -282,6 +368,14 @@ impl<'a> Writer<'a> {
         out.push_str("</SOAP-ENV:Fault>");
         self.envelope(&out)
     }
+}
+
+/// A FaultStruct; code 0 is success.
+fn fault_struct(out: &mut String, name: &str, code: u32, text: &str) {
+    let _ = write!(out, "<{name}>");
+    element(out, "FaultCode", &code.to_string());
+    element(out, "FaultString", text);
+    let _ = write!(out, "</{name}>");
 }
 
 fn soap_fault_start() -> String {

@@ -5,6 +5,7 @@ mod connection_requests;
 mod faults;
 mod handler;
 mod objects;
+mod operations;
 mod sessions;
 mod transfers;
 

@@ -22,7 +22,7 @@ async fn a_full_session_is_held_and_reported() {
         &get_values(&["Device.DeviceInfo."]),
         &set,
         &object("AddObject", "Device.NAT.PortMapping."),
-        "<cwmp:GetOptions/>",
+        "<cwmp:X_0A1B2C_Blink/>",
     ]])
     .await;
     let mut device = device_at(&acs);
@@ -30,7 +30,14 @@ async fn a_full_session_is_held_and_reported() {
     assert!(report.completed() && report.informed, "{:?}", report.error);
     assert_eq!(
         report.rpcs(),
-        ["GetRPCMethods", "GetParameterNames", "GetParameterValues", "SetParameterValues", "AddObject", "GetOptions"]
+        [
+            "GetRPCMethods",
+            "GetParameterNames",
+            "GetParameterValues",
+            "SetParameterValues",
+            "AddObject",
+            "X_0A1B2C_Blink"
+        ]
     );
     assert_eq!(report.values_set(), [("Device.WiFi.SSID.1.SSID", "guest")]);
     assert_eq!(report.names_read(), ["Device.DeviceInfo."]);
