@@ -2,7 +2,8 @@
 //!
 //! A session that is admitted is a promise: all its work will be done, however much else comes. So what counts is not how many
 //! sessions there are but what they cost. The cost of a session, in time of the pool's threads, is learnt for each kind of session
-//! from those that have ended. A new session is refused when the work that waits already would keep it waiting for too long, or
+//! from those that have ended. A new session is refused when it would have to wait for too long until it has begun, by how many others
+//! are about to begin and how fast they get there (the store's reading is part of it) or by the work that waits for a thread; or
 //! when the running ones are still owed more than the threads can do while a session lasts. Costly kinds are refused
 //! earlier than cheap ones, so that in a storm of first contacts devices that are known still get through.
 //!
@@ -66,6 +67,10 @@ pub(crate) struct Admission {
     costs: [AtomicU64; 3],
     /// Microseconds that running sessions are still owed.
     promised: AtomicU64,
+    /// Sessions that are let in and have not begun.
+    opening: AtomicU64,
+    /// Microseconds from one beginning to the next, when many want to begin.
+    opening_time: AtomicU64,
     /// Up to when the server is taken by those that were refused, in microseconds since the start.
     booked: AtomicU64,
 }
@@ -77,6 +82,8 @@ impl Admission {
             started: Instant::now(),
             costs: SessionKind::FIRST_GUESS.map(AtomicU64::new),
             promised: AtomicU64::new(0),
+            opening: AtomicU64::new(0),
+            opening_time: AtomicU64::new(0),
             booked: AtomicU64::new(0),
         })
     }
@@ -91,23 +98,38 @@ impl Admission {
         Duration::from_micros(self.promised.load(Ordering::Relaxed))
     }
 
-    /// Admits a session that would wait for `wait` before its work begins. `None`: there is no room.
+    /// How long a session that comes now will wait until it has begun, by those that come before it.
+    pub(crate) fn opening_wait(&self) -> Duration {
+        let each = self.opening_time.load(Ordering::Relaxed);
+        Duration::from_micros(self.opening.load(Ordering::Relaxed).saturating_mul(each))
+    }
+
+    /// Admits a session whose work would wait for a thread for `wait`. `None`: there is no room.
     pub(crate) fn admit(
         self: &Arc<Admission>,
         kind: SessionKind,
         wait: Duration,
         limits: &EndpointLimits,
     ) -> Option<Promise> {
+        if !self.has_room(kind, wait, limits) {
+            return None;
+        }
+        let cost = self.costs[kind as usize].load(Ordering::Relaxed);
+        self.promised.fetch_add(cost, Ordering::Relaxed);
+        let before = self.opening.fetch_add(1, Ordering::Relaxed);
+        let opening = Some((Instant::now(), before + 1));
+        Some(Promise { admission: self.clone(), kind, owed: cost, spent: 0, opening })
+    }
+
+    /// Whether a session whose work would wait for a thread for `wait` would be admitted.
+    pub(crate) fn has_room(&self, kind: SessionKind, wait: Duration, limits: &EndpointLimits) -> bool {
+        let wait = wait.max(self.opening_wait());
         let cost = self.costs[kind as usize].load(Ordering::Relaxed);
         let room = micros(limits.max_promised_time) * self.threads * kind.share() / 100;
         let longest_wait = micros(limits.max_queue_time) * kind.share() / 100;
+        let promised = self.promised.load(Ordering::Relaxed);
         // With nothing else to do even the most costly session is begun.
-        let is_idle = self.promised.load(Ordering::Relaxed) == 0;
-        if micros(wait) > longest_wait || (self.promised.load(Ordering::Relaxed) + cost > room && !is_idle) {
-            return None;
-        }
-        self.promised.fetch_add(cost, Ordering::Relaxed);
-        Some(Promise { admission: self.clone(), kind, owed: cost, spent: 0, is_begun: false })
+        micros(wait) <= longest_wait && (promised + cost <= room || promised == 0)
     }
 
     /// When a session that is refused shall try again.
@@ -124,16 +146,18 @@ impl Admission {
         jittered(Duration::from_micros(place - now), limits)
     }
 
-    fn keep(&self, kind: SessionKind, spent: u64) {
-        let learn = |cost: u64| {
-            let (cost, spent) = (cost as i64, spent.min(i64::MAX as u64) as i64);
-            // Away from zero, so that small differences count, too.
-            let step = (spent - cost) / WEIGHT + (spent - cost).signum();
-            Some((cost + step).max(1) as u64)
-        };
-        // The closure always gives a value.
-        let _ = self.costs[kind as usize].fetch_update(Ordering::Relaxed, Ordering::Relaxed, learn);
-    }
+}
+
+/// Moves a mean towards a new measurement, both in microseconds.
+fn learn(mean: &AtomicU64, measured: u64) {
+    let moved = |mean: u64| {
+        let (mean, measured) = (mean as i64, measured.min(i64::MAX as u64) as i64);
+        // Away from zero, so that small differences count, too.
+        let step = (measured - mean) / WEIGHT + (measured - mean).signum();
+        Some((mean + step).max(1) as u64)
+    };
+    // The closure always gives a value.
+    let _ = mean.fetch_update(Ordering::Relaxed, Ordering::Relaxed, moved);
 }
 
 /// The time to wait, at least the shortest that is configured, and up to half as much again by chance: devices that lost their power
@@ -158,26 +182,35 @@ pub(crate) struct Promise {
     /// What is left of what was expected.
     owed: u64,
     spent: u64,
-    is_begun: bool,
+    /// Until it has begun: since when, and how many wanted to begin then, itself included.
+    opening: Option<(Instant, u64)>,
 }
 
 impl Promise {
     /// A thread has worked for the session.
     pub(crate) fn spend(&mut self, time: Duration) {
         let time = micros(time);
-        self.is_begun = true;
         self.spent += time;
         let done = time.min(self.owed);
         self.owed -= done;
         self.admission.promised.fetch_sub(done, Ordering::Relaxed);
+    }
+
+    /// The session has begun.
+    pub(crate) fn begin(&mut self) {
+        if let Some((since, among)) = self.opening.take() {
+            self.admission.opening.fetch_sub(1, Ordering::Relaxed);
+            learn(&self.admission.opening_time, micros(since.elapsed()) / among);
+        }
     }
 }
 
 impl Drop for Promise {
     fn drop(&mut self) {
         self.admission.promised.fetch_sub(self.owed, Ordering::Relaxed);
-        if self.is_begun {
-            self.admission.keep(self.kind, self.spent);
+        match self.opening {
+            Some(_) => _ = self.admission.opening.fetch_sub(1, Ordering::Relaxed),
+            None => learn(&self.admission.costs[self.kind as usize], self.spent),
         }
     }
 }
@@ -200,7 +233,9 @@ mod tests {
     }
 
     fn ended(admission: &Arc<Admission>, kind: SessionKind, milliseconds: u64) {
-        admission.admit(kind, NOW, &limits()).unwrap().spend(Duration::from_millis(milliseconds));
+        let mut promise = admission.admit(kind, NOW, &limits()).unwrap();
+        promise.begin();
+        promise.spend(Duration::from_millis(milliseconds));
     }
 
     #[test]
@@ -231,6 +266,7 @@ mod tests {
     fn a_promise_is_kept_as_it_is_worked_off_and_given_back_at_the_end() {
         let admission = Admission::new(1);
         let mut promise = admission.admit(SessionKind::Boot, NOW, &limits()).unwrap();
+        promise.begin();
         assert_eq!(admission.promised(), Duration::from_millis(2));
         promise.spend(Duration::from_micros(500));
         assert_eq!(admission.promised(), Duration::from_micros(1_500));
@@ -254,6 +290,21 @@ mod tests {
         assert!(is_admitted(SessionKind::FirstContact, 600) && !is_admitted(SessionKind::FirstContact, 601));
         assert!(is_admitted(SessionKind::Boot, 800) && !is_admitted(SessionKind::Boot, 801));
         assert!(is_admitted(SessionKind::Ordinary, 1_000) && !is_admitted(SessionKind::Ordinary, 1_001));
+    }
+
+    #[test]
+    fn a_crowd_that_is_about_to_begin_keeps_others_out_until_it_has() {
+        let admission = Admission::new(1);
+        admission.opening_time.store(100_000, Ordering::Relaxed);
+        let mut crowd: Vec<Promise> = Vec::new();
+        while let Some(promise) = admission.admit(SessionKind::Ordinary, NOW, &limits()) {
+            crowd.push(promise);
+        }
+        assert_eq!((crowd.len(), admission.opening_wait()), (11, Duration::from_millis(1_100)));
+        crowd[0].begin();
+        drop(crowd.pop());
+        assert!(admission.opening_wait() < Duration::from_millis(1_000));
+        assert!(admission.admit(SessionKind::Ordinary, NOW, &limits()).is_some());
     }
 
     #[test]

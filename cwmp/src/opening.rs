@@ -122,12 +122,16 @@ impl Endpoint {
     }
 
     /// Room for a new session. `None`: there is none.
-    pub(crate) fn admit(&self, kind: SessionKind) -> Option<Promise> {
+    fn admit(&self, kind: SessionKind) -> Option<Promise> {
+        if self.is_full() { None } else { self.admission.admit(kind, self.parts.pool.expected_wait(), self.limits()) }
+    }
+
+    /// Whether there is no room for a session of any kind, whatever it costs.
+    pub(crate) fn is_full(&self) -> bool {
         let limits = self.limits();
-        let is_full = self.is_closing.load(Ordering::SeqCst)
+        self.is_closing.load(Ordering::SeqCst)
             || self.statistics.live_sessions.load(Ordering::Relaxed) >= limits.max_sessions as u64
-            || self.statistics.unwritten_sessions.load(Ordering::Relaxed) >= limits.max_unwritten as u64;
-        if is_full { None } else { self.admission.admit(kind, self.parts.pool.expected_wait(), limits) }
+            || self.statistics.unwritten_sessions.load(Ordering::Relaxed) >= limits.max_unwritten as u64
     }
 
     /// The right to a session with the device. `None`: it is not to be had; that is logged already.
@@ -186,6 +190,7 @@ impl Endpoint {
             }
             log::body(subject, "sent", text, debug);
             promise.spend(begun.elapsed());
+            promise.begin();
             let mut visit = Visit::new(session, configuration, envelope.namespace, remote.clone(), statistics, promise);
             (visit.write, visit.debug, visit.recording) = (write, debug, recording);
             visit.kicked_next_url = kicked_next_url;

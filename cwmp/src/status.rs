@@ -30,7 +30,9 @@ pub struct Load {
     pub threads: usize,
     /// Messages that wait for a thread.
     pub waiting: usize,
-    /// How long a message that comes now will wait.
+    /// How long a session that comes now will wait until it has begun, by those that come before it.
+    pub opening_wait_milliseconds: f64,
+    /// How long a message that comes now will wait for a thread.
     pub expected_wait_milliseconds: f64,
     /// How long messages have waited lately.
     pub recent_wait_milliseconds: f64,
@@ -52,10 +54,11 @@ impl Endpoint {
         let cost = |kind| milliseconds(self.admission.cost(kind));
         EndpointStatus {
             statistics: self.statistics.clone(),
-            is_full: self.admit(SessionKind::Ordinary).is_none(),
+            is_full: self.is_full() || !self.admission.has_room(SessionKind::Ordinary, pool.expected_wait(), self.limits()),
             load: Load {
                 threads: pool.threads(),
                 waiting: pool.waiting(),
+                opening_wait_milliseconds: milliseconds(self.admission.opening_wait()),
                 expected_wait_milliseconds: milliseconds(pool.expected_wait()),
                 recent_wait_milliseconds: milliseconds(pool.recent_wait()),
                 promised_milliseconds: milliseconds(self.admission.promised()),
