@@ -145,7 +145,6 @@ impl Admission {
         let place = place(before.unwrap_or(now));
         jittered(Duration::from_micros(place - now), limits)
     }
-
 }
 
 /// Moves a mean towards a new measurement, both in microseconds.

@@ -54,7 +54,8 @@ impl Endpoint {
         let cost = |kind| milliseconds(self.admission.cost(kind));
         EndpointStatus {
             statistics: self.statistics.clone(),
-            is_full: self.is_full() || !self.admission.has_room(SessionKind::Ordinary, pool.expected_wait(), self.limits()),
+            is_full: self.is_full()
+                || !self.admission.has_room(SessionKind::Ordinary, pool.expected_wait(), self.limits()),
             load: Load {
                 threads: pool.threads(),
                 waiting: pool.waiting(),

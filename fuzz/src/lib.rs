@@ -45,7 +45,7 @@ struct Nothing;
 
 impl Context for Nothing {
     fn parameter(&self, path: &str) -> Scalar {
-        if path.len() % 2 == 0 { Scalar::Null } else { path.into() }
+        if path.len().is_multiple_of(2) { Scalar::Null } else { path.into() }
     }
 
     fn now(&self) -> i64 {

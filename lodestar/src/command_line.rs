@@ -185,6 +185,18 @@ pub struct BenchArguments {
     /// Where the database is made; a temporary directory otherwise.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Measure a boot storm of so many devices instead.
+    #[arg(long, value_name = "DEVICES")]
+    pub storm: Option<u64>,
+    /// The storm's devices all come within so many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub within: u64,
+    /// Measure the memory of so many sessions in flight instead.
+    #[arg(long, value_name = "SESSIONS")]
+    pub in_flight: Option<u64>,
+    /// Measure full refreshes of devices with so many parameters instead.
+    #[arg(long, value_name = "PARAMETERS")]
+    pub refresh: Option<usize>,
     /// Write the id and sequence number of each acknowledged session to this file as it is acknowledged.
     #[arg(long, value_name = "FILE")]
     pub acknowledged: Option<PathBuf>,

@@ -98,7 +98,7 @@ mod tests {
             let (template, range) = answers.answer(question.as_bytes()).unwrap();
             assert_eq!(&question[range], id);
             let mut out = Vec::new();
-            template.render(Fields { serial_number, sequence: "", time: "", id }, &mut out);
+            template.render(Fields { serial_number, sequence: "", time: "", id, retries: "" }, &mut out);
             let text = String::from_utf8(out).unwrap();
             assert!(text.contains(&format!(">{serial_number}</Value>")), "{text}");
             assert!(text.contains(&format!(">{id}</cwmp:ID>")), "{text}");

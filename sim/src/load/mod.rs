@@ -3,10 +3,12 @@
 //! A `quiet` session is Inform, empty POST, 204. A `read` session answers whatever the server asks from one shared
 //! model, each distinct question rendered once. Messages are pre-rendered with places for serial number, sequence and
 //! time; of the answers only status, Content-Length and Set-Cookie are looked at. No two sessions of one device run
-//! at a time. Real devices, with state of their own, are in `cpe` and `fleet`.
+//! at a time. A storm ([`storm()`]) is the same sessions, but of devices that all want one at about the same time and come again when
+//! they are refused. Real devices, with state of their own, are in `cpe` and `fleet`.
 
 mod answers;
 mod histogram;
+mod storm;
 mod template;
 mod wire;
 mod worker;
@@ -22,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http::{HttpError, Url};
 use crate::model::{Identity, ModelKind};
 use histogram::Histogram;
+pub use storm::{Held, StormOptions, StormReport, hold, storm};
 use worker::{Plan, Worker};
 
 /// What a session does after Inform.
@@ -112,6 +115,8 @@ pub enum LoadError {
         status: u16,
         /// `Inform`, `empty` or `response`.
         step: &'static str,
+        /// `Retry-After` in seconds.
+        retry_after: Option<u64>,
     },
     /// The server asked for something in a quiet session, or something unreadable.
     #[error("the server sent {0}")]

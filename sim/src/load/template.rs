@@ -10,6 +10,8 @@ pub(super) struct Fields<'a> {
     pub(super) time: &'a str,
     /// The `cwmp:ID` of the request that is answered, escaped as it came.
     pub(super) id: &'a str,
+    /// How often the session was tried before.
+    pub(super) retries: &'a str,
 }
 
 /// Texts that mark the places; they need no XML escaping.
@@ -17,6 +19,7 @@ pub(super) const SERIAL: &str = "@SERIAL@";
 pub(super) const SEQUENCE: &str = "@SEQUENCE@";
 pub(super) const TIME: &str = "@TIME@";
 pub(super) const ID: &str = "@ID@";
+pub(super) const RETRIES: &str = "@RETRIES@";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -24,6 +27,7 @@ enum Place {
     Sequence,
     Time,
     Id,
+    Retries,
 }
 
 /// A message taken apart at its places.
@@ -37,8 +41,13 @@ pub(super) struct Template {
 impl Template {
     /// Finds the places in a rendered message.
     pub(super) fn new(message: &str) -> Self {
-        const MARKS: [(&str, Place); 4] =
-            [(SERIAL, Place::Serial), (SEQUENCE, Place::Sequence), (TIME, Place::Time), (ID, Place::Id)];
+        const MARKS: [(&str, Place); 5] = [
+            (SERIAL, Place::Serial),
+            (SEQUENCE, Place::Sequence),
+            (TIME, Place::Time),
+            (ID, Place::Id),
+            (RETRIES, Place::Retries),
+        ];
         let mut pieces = Vec::new();
         let mut rest = message;
         loop {
@@ -77,6 +86,7 @@ impl Place {
             Self::Sequence => fields.sequence,
             Self::Time => fields.time,
             Self::Id => fields.id,
+            Self::Retries => fields.retries,
         }
     }
 }
@@ -88,10 +98,14 @@ mod tests {
 
     #[test]
     fn places_are_filled_and_counted() {
-        let fields = Fields { serial_number: "S1", sequence: "0000000042", time: "T", id: "i" };
-        for (message, expected) in
-            [("a@SERIAL@b@ID@@SEQUENCE@c", "aS1bi0000000042c"), ("@TIME@", "T"), ("@SERIAL", "@SERIAL"), ("", "")]
-        {
+        let fields = Fields { serial_number: "S1", sequence: "0000000042", time: "T", id: "i", retries: "3" };
+        for (message, expected) in [
+            ("a@SERIAL@b@ID@@SEQUENCE@c", "aS1bi0000000042c"),
+            ("@TIME@", "T"),
+            ("@RETRIES@", "3"),
+            ("@SERIAL", "@SERIAL"),
+            ("", ""),
+        ] {
             let template = Template::new(message);
             let mut out = Vec::new();
             template.render(fields, &mut out);

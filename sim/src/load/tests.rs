@@ -119,3 +119,33 @@ async fn a_stopped_run_ends_and_an_unusable_url_is_refused() {
     let wrong = LoadOptions { url: "https://h/".into(), ..options(&acs) };
     assert!(run(wrong, CancellationToken::new(), |_| {}).await.is_err());
 }
+
+#[tokio::test]
+async fn in_a_storm_each_device_comes_until_it_is_served() {
+    let acs = MiniAcs::start(&[]).await;
+    acs.answer_next("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n");
+    let load = LoadOptions { event: "1 BOOT".into(), ..options(&acs) };
+    let options = StormOptions { load, within_milliseconds: 10, patience_milliseconds: 60_000 };
+    let report = storm(options, CancellationToken::new()).await.unwrap();
+    let counts = (report.served, report.refused, report.retries, report.errors, report.given_up);
+    assert_eq!(counts, (3, 1, 1, 0, 0), "{:?}", report.first_errors);
+    let informs: Vec<_> = acs.seen().into_iter().filter(|message| message.name == "Inform").collect();
+    let retries = |message: &crate::testing::Message| message.rpc().child_text("RetryCount").unwrap().to_owned();
+    assert_eq!(informs.iter().filter(|message| retries(message) == "1").count(), 1, "the retry says that it is one");
+    let devices: BTreeSet<_> = informs
+        .iter()
+        .map(|message| message.rpc().child("DeviceId").unwrap().child_text("SerialNumber").unwrap().to_owned())
+        .collect();
+    assert_eq!(devices.len(), 3);
+}
+
+#[tokio::test]
+async fn sessions_are_held_with_a_request_outstanding() {
+    let request = get_names("InternetGatewayDevice.", true);
+    let acs = MiniAcs::start(&[&[&request]]).await;
+    let held = hold(LoadOptions { devices: 1, ..options(&acs) }).await.unwrap();
+    assert_eq!((held.len(), held.is_empty()), (1, false));
+    assert_eq!(acs.names(), ["Inform", "empty"]);
+    let idle = MiniAcs::start(&[]).await;
+    assert!(hold(options(&idle)).await.is_err(), "a server that asks nothing holds nobody");
+}

@@ -28,6 +28,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// Where the body is in the inbox.
     pub(super) body: Range<usize>,
+    /// `Retry-After` in seconds.
+    pub(super) retry_after: Option<u64>,
 }
 
 /// What a head says.
@@ -37,6 +39,7 @@ struct Scanned {
     length: usize,
     cookie: Option<Range<usize>>,
     close: bool,
+    retry_after: Option<u64>,
 }
 
 impl Wire {
@@ -47,6 +50,11 @@ impl Wire {
     /// Closes the connection.
     pub(super) fn close(&mut self) {
         self.stream = None;
+    }
+
+    /// Gives back the memory of the last answer.
+    pub(super) fn forget(&mut self) {
+        self.inbox = Vec::new();
     }
 
     /// Whether a connection is open.
@@ -110,11 +118,11 @@ impl Wire {
         if scanned.close {
             self.close();
         }
-        Ok(Answer { status: scanned.status, body })
+        Ok(Answer { status: scanned.status, body, retry_after: scanned.retry_after })
     }
 }
 
-/// Reads status, Content-Length, Set-Cookie and Connection of a head.
+/// Reads status, Content-Length, Set-Cookie, Connection and Retry-After of a head.
 fn scan(head: &[u8]) -> Result<Scanned, HttpError> {
     let digits = head.get(9..12).and_then(|code| std::str::from_utf8(code).ok());
     let status = digits.and_then(|code| code.parse().ok());
@@ -134,6 +142,9 @@ fn scan(head: &[u8]) -> Result<Scanned, HttpError> {
             scanned.cookie = Some(start + skipped..start + skipped + length);
         } else if begins("connection:") {
             scanned.close = find(&line.to_ascii_lowercase(), b"close").is_some();
+        } else if begins("retry-after:") {
+            let text = std::str::from_utf8(&line[12..]).unwrap_or_default();
+            scanned.retry_after = text.trim().parse().ok();
         } else if begins("transfer-encoding:") {
             return Err(HttpError::Malformed("a chunked answer, which the load generator does not read"));
         }
@@ -170,6 +181,7 @@ mod tests {
         let scanned = scan(head).unwrap();
         assert_eq!((scanned.status, scanned.length, scanned.close), (200, 12, true));
         assert_eq!(&head[scanned.cookie.unwrap()], b"s=1");
+        assert_eq!(scan(b"HTTP/1.1 503 Busy\r\nRetry-After: 12\r\n").unwrap().retry_after, Some(12));
         let bare = Scanned { status: 204, ..Scanned::default() };
         assert_eq!(scan(b"HTTP/1.1 204 No Content").unwrap(), bare);
         for wrong in [

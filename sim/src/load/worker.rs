@@ -12,7 +12,7 @@ use chrono::{SecondsFormat, Utc};
 use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
-use super::template::{Fields, SEQUENCE, SERIAL, TIME, Template};
+use super::template::{Fields, RETRIES, SEQUENCE, SERIAL, TIME, Template};
 use super::wire::{Answer, Wire};
 use super::{LoadError, LoadKind, LoadOptions, SessionOutcome, Tally};
 use crate::cpe::Options;
@@ -46,6 +46,7 @@ pub(super) struct Worker {
     serial_number: String,
     sequence: String,
     time: String,
+    retries: String,
 }
 
 impl Plan {
@@ -97,7 +98,7 @@ fn inform_template(options: &LoadOptions, model: &DataModel) -> Template {
         retry_count: 0,
         parameters,
     });
-    Template::new(&message)
+    Template::new(&message.replace("<RetryCount>0</RetryCount>", &format!("<RetryCount>{RETRIES}</RetryCount>")))
 }
 
 impl Worker {
@@ -111,6 +112,7 @@ impl Worker {
             serial_number: String::new(),
             sequence: String::new(),
             time: String::new(),
+            retries: "0".into(),
         }
     }
 
@@ -175,7 +177,33 @@ impl Worker {
         self.time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
     }
 
-    async fn session(&mut self, answered: &mut u32) -> Result<(), LoadError> {
+    /// The one device's session, tried `retries` times before.
+    pub(super) fn for_device(plan: Arc<Plan>, index: u64, retries: u32) -> Self {
+        let mut worker = Worker { retries: retries.to_string(), ..Worker::new(plan, index) };
+        worker.set_fields(index + 1);
+        worker
+    }
+
+    /// Opens a session, up to the server's first request, which is left unanswered.
+    pub(super) async fn open(&mut self) -> Result<(), LoadError> {
+        let plan = Arc::clone(&self.plan);
+        self.fill(Some(&plan.inform), "");
+        let answer = self.wire.exchange(&self.outbox).await?;
+        expect_status(&answer, 200, "Inform")?;
+        self.fill(None, "");
+        let answer = self.wire.exchange(&self.outbox).await?;
+        expect_status(&answer, 200, "empty")?;
+        if answer.body.is_empty() {
+            return Err(LoadError::Unexpected("no request".into()));
+        }
+        // What is held for long shall be small.
+        self.outbox = Vec::new();
+        self.wire.forget();
+        Ok(())
+    }
+
+    /// One session.
+    pub(super) async fn session(&mut self, answered: &mut u32) -> Result<(), LoadError> {
         let plan = Arc::clone(&self.plan);
         self.wire.cookie.clear();
         let reused = self.wire.is_open();
@@ -210,7 +238,13 @@ impl Worker {
 
     /// Puts a message into the outbox; without a template an empty one.
     fn fill(&mut self, template: Option<&Template>, id: &str) {
-        let fields = Fields { serial_number: &self.serial_number, sequence: &self.sequence, time: &self.time, id };
+        let fields = Fields {
+            serial_number: &self.serial_number,
+            sequence: &self.sequence,
+            time: &self.time,
+            id,
+            retries: &self.retries,
+        };
         let out = &mut self.outbox;
         out.clear();
         out.extend_from_slice(self.plan.head.as_bytes());
@@ -232,5 +266,5 @@ fn expect_status(answer: &Answer, expected: u16, step: &'static str) -> Result<(
     if answer.status == expected {
         return Ok(());
     }
-    Err(LoadError::Status { status: answer.status, step })
+    Err(LoadError::Status { status: answer.status, step, retry_after: answer.retry_after })
 }
