@@ -8,6 +8,7 @@
 
 pub mod change;
 pub mod clock;
+pub mod credentials;
 pub mod declaration;
 pub mod device;
 pub mod expression;

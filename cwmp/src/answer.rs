@@ -44,6 +44,15 @@ impl Answer {
         Answer { status, body: reason.into().into(), headers }
     }
 
+    /// A request for credentials. The connection stays open unless this does not help.
+    pub(crate) fn unauthorized(closes: bool) -> Answer {
+        let mut answer = Answer::refusal(StatusCode::UNAUTHORIZED, "Unauthorized");
+        if !closes {
+            answer.headers.retain(|(name, _)| name != header::CONNECTION);
+        }
+        answer
+    }
+
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Answer {
         self.headers.push((name, value));
         self

@@ -20,8 +20,17 @@ pub(crate) struct Body {
     pub(crate) bytes: Bytes,
     content_type: Option<HeaderValue>,
     content_encoding: Option<HeaderValue>,
+    pub(crate) authorization: Option<Authorization>,
     /// Its share of the memory for bodies.
     _share: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// What a request presents, and for what.
+#[derive(Clone)]
+pub(crate) struct Authorization {
+    pub(crate) value: HeaderValue,
+    /// The request target, as a digest should have it.
+    pub(crate) target: String,
 }
 
 /// The unit of the shares. Bodies that fit into one need no share.
@@ -118,8 +127,11 @@ impl Body {
         }
         let bytes = if whole.is_empty() { first } else { whole.freeze() };
         let header = |headers: &HeaderMap, name| headers.get(name).cloned();
+        let authorization = header(&head.headers, header::AUTHORIZATION)
+            .map(|value| Authorization { value, target: head.uri.to_string() });
         Ok(Body {
             bytes,
+            authorization,
             content_type: header(&head.headers, header::CONTENT_TYPE),
             content_encoding: header(&head.headers, header::CONTENT_ENCODING),
             _share: share.map(Arc::new),

@@ -4,23 +4,35 @@
 //! come quickly; while the server has the turn there is no limit here (bodies and sessions have their own).
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tls::ClientCertificate;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use crate::listener::ListenerPolicy;
 use crate::sessions::LiveSession;
 
 /// One connection.
 pub(crate) struct Connection {
-    /// The peer's address without its port.
+    /// Tells it from all others since the start.
+    pub(crate) id: u64,
+    pub(crate) policy: Arc<ListenerPolicy>,
+    /// The peer's address.
+    pub(crate) address: IpAddr,
+    /// The address as text.
     pub(crate) remote: Arc<str>,
+    pub(crate) is_encrypted: bool,
+    /// The peer's, when it has shown one.
+    pub(crate) certificate: Option<ClientCertificate>,
+    /// How often the peer was asked for credentials in a row.
+    challenges: AtomicU32,
     session: Mutex<Weak<LiveSession>>,
     started: Instant,
     /// Milliseconds since `started`; [`NEVER`] while the server has the turn.
@@ -34,10 +46,26 @@ pub(crate) struct Connection {
 
 const NEVER: u64 = u64::MAX;
 
+/// Who is at the other end of a connection, and where it came to.
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) policy: Arc<ListenerPolicy>,
+    pub(crate) is_encrypted: bool,
+    pub(crate) certificate: Option<ClientCertificate>,
+}
+
 impl Connection {
-    pub(crate) fn new(remote: SocketAddr, idle_time: Duration, header_time: Duration) -> Connection {
+    pub(crate) fn new(peer: Peer, idle_time: Duration, header_time: Duration) -> Connection {
+        static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+        let address = peer.address.ip().to_canonical();
         let connection = Connection {
-            remote: remote.ip().to_canonical().to_string().into(),
+            id: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
+            policy: peer.policy,
+            address,
+            remote: address.to_string().into(),
+            is_encrypted: peer.is_encrypted,
+            certificate: peer.certificate,
+            challenges: AtomicU32::new(0),
             session: Mutex::default(),
             started: Instant::now(),
             deadline: AtomicU64::new(NEVER),
@@ -61,6 +89,23 @@ impl Connection {
     /// The connection stands for a session no more.
     pub(crate) fn unbind(&self) {
         *self.session.lock() = Weak::new();
+    }
+
+    /// The peer is asked for credentials. Returns how often that was in a row.
+    pub(crate) fn count_challenge(&self) -> u32 {
+        self.challenges.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// The peer has given credentials.
+    pub(crate) fn forget_challenges(&self) {
+        self.challenges.store(0, Ordering::Relaxed);
+    }
+
+    /// A plain connection that nothing comes through.
+    #[cfg(test)]
+    pub(crate) fn test(address: SocketAddr, policy: ListenerPolicy) -> Connection {
+        let peer = Peer { address, policy: policy.into(), is_encrypted: false, certificate: None };
+        Connection::new(peer, Duration::from_secs(1), Duration::from_secs(1))
     }
 
     /// The server has the turn.

@@ -17,14 +17,17 @@ use store::Store;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::admission::Admission;
 use crate::answer::Answer;
+use crate::authentication::{Memory, Offer};
 use crate::body::{self, Body, BodyFailure};
+use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::cookies::{self, Token};
 use crate::encoding::{ContentCoding, decode_body};
+use crate::handshakes::Handshakes;
 use crate::limits::EndpointLimits;
 use crate::log::{self, Subject};
 use crate::opening::Opening;
@@ -37,7 +40,7 @@ use crate::statistics::{CwmpStatistics, count};
 use crate::visit::{Refusal, Turn, Visit, compressed, inform_of};
 
 /// First messages up to this length are read where they arrive; longer and compressed ones on the pool.
-const SMALL_BODY: usize = 32 * 1024;
+pub(crate) const SMALL_BODY: usize = 32 * 1024;
 
 /// What an endpoint is made of.
 pub struct EndpointParts {
@@ -64,6 +67,8 @@ pub struct Endpoint {
     pub(crate) table: SessionTable,
     pub(crate) statistics: Arc<CwmpStatistics>,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) memory: Memory,
+    pub(crate) handshakes: Handshakes,
     connections: Arc<Semaphore>,
     body_memory: Arc<Semaphore>,
     listeners: AtomicUsize,
@@ -87,6 +92,8 @@ impl Endpoint {
             table: SessionTable::new(),
             statistics: Arc::default(),
             admission: Admission::new(parts.pool.threads()),
+            memory: Memory::default(),
+            handshakes: Handshakes::default(),
             connections: Arc::new(Semaphore::new(permits)),
             body_memory: body::memory(&parts.limits),
             listeners: AtomicUsize::new(0),
@@ -150,27 +157,39 @@ impl Endpoint {
             return Answer::refusal(StatusCode::METHOD_NOT_ALLOWED, "405 Method Not Allowed")
                 .with(header::ALLOW, allow);
         }
-        let found = self.find(connection, &request);
+        let channel = Channel::of(connection, request.headers());
+        let found = self.find(connection, &channel, &request);
         let body = match Body::receive(request, self.limits(), &self.body_memory).await {
             Ok(body) => body,
             Err(failure) => return self.no_body(connection, found, failure).await,
         };
         match found {
-            Some(found) => self.proceed(connection, found, body).await,
-            None => self.first(connection, body).await,
+            Some(found) => {
+                let is_here = connection.session().is_some_and(|live| Arc::ptr_eq(&live, &found.live));
+                if (!is_here || channel.is_forwarded)
+                    && let Err(answer) = self.may_resume(&found.live, connection, &channel, &body).await
+                {
+                    return answer;
+                }
+                self.proceed(connection, channel, found, body).await
+            }
+            None => self.first(connection, channel, body).await,
         }
     }
 
-    /// The session that a request belongs to. A cookie that is unknown is as none.
-    fn find(&self, connection: &Connection, request: &Request<Incoming>) -> Option<Found> {
+    /// The session that a request belongs to. A cookie that is unknown is as none, and one of another listener, too.
+    fn find(&self, connection: &Connection, channel: &Channel, request: &Request<Incoming>) -> Option<Found> {
         for header in request.headers().get_all(header::COOKIE) {
             for token in cookies::tokens(header.as_bytes()) {
-                if let Some(live) = self.table.by_token(token) {
+                if let Some(live) = self.table.by_token(token)
+                    && Arc::ptr_eq(&live.origin.policy, &connection.policy)
+                {
                     return Some(Found { live, by_cookie: true });
                 }
             }
         }
-        let live = connection.session().filter(|_| self.limits().connection_sessions)?;
+        let may_stand_for_it = self.limits().connection_sessions && !channel.is_forwarded;
+        let live = connection.session().filter(|_| may_stand_for_it)?;
         // Only one that is still live.
         let live = self.table.by_token(live.token)?;
         Some(Found { live, by_cookie: false })
@@ -198,28 +217,37 @@ impl Endpoint {
     }
 
     /// Answers a message that belongs to no session.
-    async fn first(self: &Arc<Endpoint>, connection: &Arc<Connection>, body: Body) -> Answer {
+    async fn first(self: &Arc<Endpoint>, connection: &Arc<Connection>, channel: Channel, body: Body) -> Answer {
         let is_small = body.bytes.len() <= SMALL_BODY && body.content_encoding().is_none();
         let limits = self.limits().body;
-        let (remote, statistics) = (connection.remote.clone(), self.statistics.clone());
+        let (remote, statistics) = (channel.remote.clone(), self.statistics.clone());
         let read_body = body.clone();
         let read = move || FirstMessage::read(&read_body, &limits, &remote, &statistics);
         let message = if is_small { Ok(read()) } else { self.parts.pool.run(Priority::Opening, read).await };
         match message {
-            Ok(FirstMessage::Inform(inform, coding)) => self.begin(connection, Opening { inform, body, coding }).await,
+            Ok(FirstMessage::Inform(inform, coding)) => {
+                self.begin(connection, channel, Opening { inform, body, coding }, None).await
+            }
+            Ok(FirstMessage::Nothing) => self.greet(connection, &channel),
             Ok(FirstMessage::Other(answer)) => answer,
             Err(_) => internal_error(),
         }
     }
 
     /// Answers a message of a session.
-    async fn proceed(self: &Arc<Endpoint>, connection: &Arc<Connection>, found: Found, body: Body) -> Answer {
+    async fn proceed(
+        self: &Arc<Endpoint>,
+        connection: &Arc<Connection>,
+        channel: Channel,
+        found: Found,
+        body: Body,
+    ) -> Answer {
         let live = found.live;
         let mut place = live.visit.lock().await;
         let Some(visit) = place.take() else {
             // It ended while this request waited for its turn.
             drop(place);
-            return self.first(connection, body).await;
+            return self.first(connection, channel, body).await;
         };
         connection.bind(&live);
         live.set_busy();
@@ -231,6 +259,14 @@ impl Endpoint {
             match turn {
                 Some((mut visit, Turn::Say(bytes, coding))) => {
                     self.tell_running_task(&mut visit).await;
+                    let offer = visit.session.outstanding().and_then(|(_, request)| Offer::in_request(request));
+                    if let Some(offer) = offer
+                        && let Err(error) = self.keep_offer(&live, offer).await
+                    {
+                        error!(target: "cwmp", device = &*live.device_id, "new credentials are not kept, and not sent: {error}");
+                        turn = self.turn(visit, |visit| visit.abort(Refusal::no_store())).await;
+                        continue;
+                    }
                     let Some(visit) = self.keep_lease(&live, visit).await else {
                         connection.unbind();
                         return Answer::refusal(StatusCode::BAD_REQUEST, "Invalid session");
@@ -256,11 +292,8 @@ impl Endpoint {
                     self.table.start_waiting(&live);
                     drop(place);
                     let is_same_device = inform.1.device_id.device_id() == *live.device_id;
-                    if found.by_cookie && !is_same_device {
-                        let refusal = Refusal::bad_request("another device began with its cookie");
-                        self.terminate(&live, refusal).await;
-                    }
-                    return self.begin(connection, Opening { inform, body, coding }).await;
+                    let replaced = Some(live).filter(|_| found.by_cookie && !is_same_device);
+                    return self.begin(connection, channel, Opening { inform, body, coding }, replaced).await;
                 }
                 Some((visit, Turn::Over(change, verdict))) => {
                     let written = self.close(&live, visit, *change, verdict.is_ok()).await;
@@ -311,7 +344,7 @@ impl Endpoint {
     }
 
     /// Makes calls at the same time. Those that are not done at the deadline have timed out.
-    async fn call_extensions(
+    pub(crate) async fn call_extensions(
         &self,
         calls: Vec<ExtensionCall>,
         deadline: Instant,
@@ -379,6 +412,8 @@ struct Found {
 /// A message outside of any session.
 enum FirstMessage {
     Inform(Box<(Envelope, Inform)>, Option<ContentCoding>),
+    /// An empty one. Some devices begin each connection so.
+    Nothing,
     /// Anything else has its answer at once.
     Other(Answer),
 }
@@ -401,8 +436,7 @@ impl FirstMessage {
         };
         let text = &*decoded.text;
         if text.trim_ascii().is_empty() {
-            // Some devices begin each connection so. There is nothing to say to a device that is not known yet.
-            return FirstMessage::Other(Answer::empty());
+            return FirstMessage::Nothing;
         }
         let subject = Subject { device: "", remote };
         log::body(subject, "received", text, false);

@@ -4,6 +4,7 @@
 //!  server      sockets, connections, how long each may take
 //!    └ endpoint    one HTTP request to one answer: which session, which state
 //!        ├ admission   whether there is room for a session
+//!        ├ authentication  who an Inform is from
 //!        ├ opening     an Inform becomes a session
 //!        ├ visit       a session's next turn, on a thread of the pool
 //!        └ closing     what a session changed is written, then the device hears that it is over
@@ -14,14 +15,18 @@
 
 mod admission;
 mod answer;
+mod authentication;
 mod body;
+mod channel;
 mod closing;
 mod connection;
 pub mod connection_request;
 pub mod cookies;
 pub mod encoding;
 mod endpoint;
+mod handshakes;
 pub mod limits;
+mod listener;
 mod log;
 pub mod masking;
 mod opening;
@@ -34,13 +39,15 @@ pub mod statistics;
 pub mod status;
 mod visit;
 
+pub use authentication::{Algorithm, AuthenticationOptions};
 pub use endpoint::{Endpoint, EndpointParts};
 pub use limits::EndpointLimits;
+pub use listener::{Listener, ListenerPolicy};
 pub use pool::Pool;
 pub use ports::{
     Clock, ConfigurationSource, ExtensionCaller, PinnedConfiguration, SessionEnd, SessionObserver, SessionOptions,
     SessionRecorder, SessionRecording, system_clock,
 };
-pub use server::{serve, serve_connection};
+pub use server::serve;
 pub use statistics::CwmpStatistics;
 pub use status::EndpointStatus;

@@ -24,6 +24,8 @@ pub struct EndpointLimits {
     pub retry_after: Duration,
     /// The longest, before chance. In between it is as long as the server needs for those that were refused before.
     pub max_retry_after: Duration,
+    /// From a connection to the end of its TLS handshake.
+    pub handshake_time: Duration,
     /// A request's head, in bytes; at least 8,192.
     pub max_head: usize,
     /// Header fields of a request.
@@ -61,6 +63,7 @@ impl Default for EndpointLimits {
             max_unwritten: 4_000,
             retry_after: Duration::from_secs(10),
             max_retry_after: Duration::from_secs(600),
+            handshake_time: Duration::from_secs(10),
             max_head: 64 * 1024,
             max_headers: 100,
             header_time: Duration::from_secs(10),

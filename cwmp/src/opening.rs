@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use acs_core::change::DeviceSnapshot;
+use acs_core::device::StoredDevice;
 use acs_core::expression::{Context, Scalar};
 use acs_core::rpc::{CwmpVersion, Inform};
 use acs_core::session::Session;
@@ -15,15 +16,17 @@ use tracing::{error, warn};
 
 use crate::admission::{Promise, SessionKind};
 use crate::answer::Answer;
+use crate::authentication::{Claim, Rejected};
 use crate::body::{Body, unavailable, unavailable_for};
+use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::cookies::{self, Token};
 use crate::encoding::{ContentCoding, decode_body};
 use crate::endpoint::{Endpoint, lease_time};
 use crate::log::{self, Subject};
 use crate::pool::Priority;
-use crate::ports::SessionOptions;
-use crate::sessions::{LiveSession, SessionTable};
+use crate::ports::{PinnedConfiguration, SessionOptions};
+use crate::sessions::{LiveSession, Origin, SessionTable};
 use crate::soap::write::{
     write_fault, write_inform_response, write_inform_response_with_version, write_must_understand_fault,
 };
@@ -51,8 +54,15 @@ struct Opened {
 }
 
 impl Endpoint {
-    /// Begins a session.
-    pub(crate) async fn begin(self: &Arc<Endpoint>, connection: &Arc<Connection>, opening: Opening) -> Answer {
+    /// Begins a session, if the Inform is the device's. `replaced` is another device's session whose cookie came with it: it is
+    /// over then.
+    pub(crate) async fn begin(
+        self: &Arc<Endpoint>,
+        connection: &Arc<Connection>,
+        channel: Channel,
+        opening: Opening,
+        replaced: Option<Arc<LiveSession>>,
+    ) -> Answer {
         count(&self.statistics.cpe_requests);
         let (envelope, inform) = &*opening.inform;
         let version = match version_or_fault(envelope) {
@@ -67,6 +77,22 @@ impl Endpoint {
             count(&self.statistics.refused);
             return unavailable_for(self.admission.retry_after(kind, self.limits()));
         };
+        let device_id: Arc<str> = inform.device_id.device_id().into();
+        let configuration = self.parts.configuration.current();
+        let claim = Claim { connection, channel: &channel, body: &opening.body, device: &device_id };
+        let authenticated = match self.authenticate(claim, inform, &*configuration).await {
+            Ok(authenticated) => authenticated,
+            Err(Rejected::Answer(answer)) => return answer,
+            Err(Rejected::RequestDenied) => {
+                let (mut out, id, code) = (String::new(), envelope.id.as_deref(), FaultCode::RequestDenied);
+                write_fault(&mut out, envelope.namespace, id.unwrap_or_default(), code, code.text());
+                let (bytes, coding) = compressed(out, opening.coding);
+                return Answer::envelope(bytes, coding);
+            }
+        };
+        if let Some(replaced) = replaced {
+            self.terminate(&replaced, Refusal::bad_request("another device began with its cookie")).await;
+        }
         let token = match Token::random() {
             Ok(token) => token,
             Err(error) => {
@@ -74,8 +100,8 @@ impl Endpoint {
                 return unavailable(self.limits());
             }
         };
-        let device_id: Arc<str> = inform.device_id.device_id().into();
-        let live = LiveSession::new(token, device_id);
+        let origin = Origin { policy: connection.policy.clone(), authenticated };
+        let live = LiveSession::new(token, device_id, origin);
         // Held until the session has begun, so that whoever supersedes it waits.
         let mut place = live.visit.lock().await;
         let previous = self.table.insert(&live);
@@ -88,7 +114,7 @@ impl Endpoint {
             return unavailable(self.limits());
         };
         let opened = match self.parts.store.open_device(&live.device_id).await {
-            Ok(snapshot) => self.open(connection, &live, opening, snapshot, version, promise).await,
+            Ok(snapshot) => self.open(channel, configuration, &live, opening, snapshot, version, promise).await,
             Err(error) => {
                 error!(target: "cwmp", device = &*live.device_id, "the device cannot be read: {error}");
                 None
@@ -153,16 +179,16 @@ impl Endpoint {
     /// The part of the work that is the pool's. `None`: it failed.
     async fn open(
         &self,
-        connection: &Connection,
+        channel: Channel,
+        configuration: Arc<dyn PinnedConfiguration>,
         live: &LiveSession,
         opening: Opening,
         snapshot: DeviceSnapshot,
         version: Option<&'static str>,
         mut promise: Promise,
     ) -> Option<Opened> {
-        let configuration = self.parts.configuration.current();
         let timestamp = (self.parts.clock)();
-        let (remote, statistics) = (connection.remote.clone(), self.statistics.clone());
+        let (remote, statistics) = (channel.remote.clone(), self.statistics.clone());
         let (device_id, recorder) = (live.device_id.clone(), self.recorder.clone());
         let (longest, limits) = (self.limits().max_session_timeout, self.limits().body);
         let work = move || {
@@ -171,8 +197,8 @@ impl Endpoint {
             let (envelope, inform) = *inform;
             let subject = Subject { device: &device_id, remote: &remote };
             log::informed(subject, &inform, snapshot.device.is_none());
-            let context =
-                InformContext { id: &device_id, inform: &inform, snapshot: &snapshot, timestamp, remote: &remote };
+            let device = snapshot.device.as_ref();
+            let context = InformContext { id: &device_id, inform: &inform, device, timestamp, channel: &channel };
             let options = configuration.session_options(&context);
             let SessionOptions { mut settings, session_timeout, write, cookies_path, debug, kicked_next_url } = options;
             if debug && let Ok(body) = decode_body(&body.bytes, body.content_type(), body.content_encoding(), &limits) {
@@ -249,13 +275,13 @@ impl Drop for Entry<'_> {
     }
 }
 
-/// What a session's options are evaluated against: what is stored, and what this Inform says.
-struct InformContext<'a> {
-    id: &'a str,
-    inform: &'a Inform,
-    snapshot: &'a DeviceSnapshot,
-    timestamp: i64,
-    remote: &'a str,
+/// What expressions about a device that begins a session are evaluated against: what is stored, and what this Inform says.
+pub(crate) struct InformContext<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) inform: &'a Inform,
+    pub(crate) device: Option<&'a StoredDevice>,
+    pub(crate) timestamp: i64,
+    pub(crate) channel: &'a Channel,
 }
 
 impl Context for InformContext<'_> {
@@ -275,7 +301,7 @@ impl Context for InformContext<'_> {
         if let Some((_, value)) = self.inform.parameter_list.iter().find(|(name, _)| name == path) {
             return Scalar::from(&value.0);
         }
-        let Some(device) = &self.snapshot.device else { return Scalar::Null };
+        let Some(device) = self.device else { return Scalar::Null };
         if let Some(tag) = path.strip_prefix("Tags.") {
             return device.tags.get(tag).map_or(Scalar::Null, Scalar::from);
         }
@@ -290,7 +316,11 @@ impl Context for InformContext<'_> {
         self.timestamp
     }
 
+    fn called_host(&self) -> Option<&str> {
+        self.channel.host.as_deref()
+    }
+
     fn remote_address(&self) -> Option<&str> {
-        Some(self.remote)
+        Some(&self.channel.remote)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acs_core::change::{DeviceSnapshot, SessionChange};
-use acs_core::expression::Context;
+use acs_core::expression::{Context, Expression};
 use acs_core::rpc::{AcsRequest, Inform};
 use acs_core::script::{ExtensionCall, ScriptFault};
 use acs_core::session::configuration::Configuration;
@@ -14,6 +14,7 @@ use acs_core::session::{Input, Output};
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
+use crate::authentication::AuthenticationOptions;
 use crate::soap::WriteOptions;
 
 /// Where configuration snapshots come from.
@@ -30,6 +31,17 @@ pub trait PinnedConfiguration: Configuration {
     /// Makes the URL of a transfer's request one that only this device can use, for this transfer. In the session, and so in its
     /// log and its recording, URLs are plain: they open nothing.
     fn sign_urls(&self, _request: &mut AcsRequest, _context: &dyn Context) {}
+
+    /// `cwmp.auth`: who is let in. `None` when everybody is.
+    fn authentication(&self) -> Option<&Expression> {
+        None
+    }
+
+    /// How a device may authenticate itself. The context knows as much of it as is known so far.
+    fn authentication_options(&self, context: &dyn Context) -> AuthenticationOptions {
+        let _ = context;
+        AuthenticationOptions::default()
+    }
 
     /// What it was made of, for recordings; null when it cannot be told.
     fn documents(&self) -> Json {

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -16,20 +15,21 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
 use crate::answer::Answer;
-use crate::connection::{Connection, Observed};
+use crate::connection::{Connection, Observed, Peer};
 use crate::endpoint::Endpoint;
+use crate::listener::Listener;
 use crate::statistics::{count, uncount};
 
 /// Serves devices on a listener until `shutdown`. Then running requests are finished, within
 /// [`crate::EndpointLimits::shutdown_time`]; when this was the endpoint's last listener, live sessions are ended and written.
-pub async fn serve(listener: TcpListener, endpoint: Arc<Endpoint>, shutdown: CancellationToken) {
+pub async fn serve(listener: impl Into<Listener>, endpoint: Arc<Endpoint>, shutdown: CancellationToken) {
+    let Listener { socket: listener, policy, tls } = listener.into();
     endpoint.listener_opened();
     let connections = TaskTracker::new();
     let hard_stop = CancellationToken::new();
@@ -56,11 +56,27 @@ pub async fn serve(listener: TcpListener, endpoint: Arc<Endpoint>, shutdown: Can
             debug!(target: "cwmp", %remote, "TCP_NODELAY: {error}");
         }
         let (endpoint, shutdown, hard_stop) = (endpoint.clone(), shutdown.clone(), hard_stop.clone());
+        let mut peer = Peer { address: remote, policy: policy.clone(), is_encrypted: tls.is_some(), certificate: None };
+        let tls = tls.clone();
         connections.spawn(async move {
             let _permit = permit;
+            let conversation = async {
+                let Some(tls) = tls else { return serve_connection(stream, peer, endpoint, shutdown).await };
+                let handshake = tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    handshake = tls.accept(stream, endpoint.limits().handshake_time) => handshake,
+                };
+                match handshake {
+                    Ok(stream) => {
+                        peer.certificate = tls::client_certificate(&stream);
+                        serve_connection(stream, peer, endpoint, shutdown).await;
+                    }
+                    Err(failure) => endpoint.handshake_failed(remote.ip(), &failure),
+                }
+            };
             tokio::select! {
                 () = hard_stop.cancelled() => {}
-                () = serve_connection(stream, remote, endpoint, shutdown) => {}
+                () = conversation => {}
             }
         });
     }
@@ -75,14 +91,14 @@ pub async fn serve(listener: TcpListener, endpoint: Arc<Endpoint>, shutdown: Can
     endpoint.listener_closed().await;
 }
 
-/// Serves one connection to its end, or until `shutdown` and the answer to the running request. For streams that are not plain
-/// TCP, such as TLS after its handshake.
-pub async fn serve_connection<S>(stream: S, remote: SocketAddr, endpoint: Arc<Endpoint>, shutdown: CancellationToken)
+/// Serves one connection to its end, or until `shutdown` and the answer to the running request.
+async fn serve_connection<S>(stream: S, peer: Peer, endpoint: Arc<Endpoint>, shutdown: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = endpoint.limits();
-    let connection = Arc::new(Connection::new(remote, limits.idle_time, limits.header_time));
+    let remote = peer.address;
+    let connection = Arc::new(Connection::new(peer, limits.idle_time, limits.header_time));
     let stream = Observed { stream, connection: connection.clone() };
     let mut http = http1::Builder::new();
     // Heads have their own clock, which knows a silent connection from a slow one (see `connection`).

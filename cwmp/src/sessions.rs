@@ -15,7 +15,9 @@ use store::Lease;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::authentication::Authenticated;
 use crate::cookies::Token;
+use crate::listener::ListenerPolicy;
 use crate::visit::Visit;
 
 /// How often silent sessions are looked for.
@@ -25,6 +27,7 @@ pub(crate) const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 pub(crate) struct LiveSession {
     pub(crate) token: Token,
     pub(crate) device_id: Arc<str>,
+    pub(crate) origin: Origin,
     /// `None` before it has begun, while a thread of the pool has it, and when it is over.
     pub(crate) visit: tokio::sync::Mutex<Option<Box<Visit>>>,
     /// Set when the device has begun another session: no time is to be lost on this one.
@@ -39,14 +42,22 @@ pub(crate) struct LiveSession {
     deadline: AtomicU64,
 }
 
+/// Where a session began, and whose it is. Its cookie is good for nobody else, and nowhere else.
+pub(crate) struct Origin {
+    pub(crate) policy: Arc<ListenerPolicy>,
+    /// `None` when nobody asked.
+    pub(crate) authenticated: Option<Arc<Authenticated>>,
+}
+
 /// A deadline that never comes.
 const BUSY: u64 = u64::MAX;
 
 impl LiveSession {
-    pub(crate) fn new(token: Token, device_id: Arc<str>) -> Arc<LiveSession> {
+    pub(crate) fn new(token: Token, device_id: Arc<str>, origin: Origin) -> Arc<LiveSession> {
         Arc::new(LiveSession {
             token,
             device_id,
+            origin,
             visit: tokio::sync::Mutex::new(None),
             superseded: CancellationToken::new(),
             cookie: OnceLock::new(),
@@ -212,7 +223,8 @@ mod tests {
     use super::*;
 
     fn live(device_id: &str, timeout: u64) -> Arc<LiveSession> {
-        let live = LiveSession::new(Token::random().unwrap(), device_id.into());
+        let origin = Origin { policy: Arc::default(), authenticated: None };
+        let live = LiveSession::new(Token::random().unwrap(), device_id.into(), origin);
         let lease = Lease { device: device_id.to_owned(), owner: "test".to_owned(), token: 1 };
         live.set_terms(HeaderValue::from_static("x"), lease, Duration::from_millis(timeout));
         live

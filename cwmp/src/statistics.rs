@@ -13,6 +13,12 @@ pub struct CwmpStatistics {
     pub connections: AtomicU64,
     /// HTTP requests.
     pub requests: AtomicU64,
+    /// TLS handshakes that came to nothing; connections that were closed without a byte are not among them.
+    pub handshake_failures: AtomicU64,
+    /// Requests that were answered with 401.
+    pub challenges: AtomicU64,
+    /// Informs with wrong credentials.
+    pub authentication_failures: AtomicU64,
     /// Requests and Informs that were refused for want of room (503).
     pub refused: AtomicU64,
     /// Bodies that could not be read: size, compression, character set, XML, SOAP.

@@ -85,6 +85,11 @@ impl Refusal {
         Refusal { status: StatusCode::BAD_REQUEST, reason: reason.into() }
     }
 
+    /// The store does not take what must be kept.
+    pub(crate) fn no_store() -> Refusal {
+        Refusal { status: StatusCode::SERVICE_UNAVAILABLE, reason: "503 Service Unavailable".to_owned() }
+    }
+
     fn bad_state() -> Refusal {
         Refusal::bad_request("Bad session state")
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acs_core::expression::Context;
+use acs_core::expression::{Context, Expression};
 use acs_core::rpc::AcsRequest;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use cwmp::{ConfigurationSource, PinnedConfiguration, SessionOptions};
+use cwmp::{AuthenticationOptions, ConfigurationSource, PinnedConfiguration, SessionOptions};
 use sandbox::Limits;
 use serde_json::Value as Json;
 use store::{Collection, Find, Listing, Store, StoreError};
@@ -117,6 +117,14 @@ impl PinnedConfiguration for Snapshot {
 
     fn sign_urls(&self, request: &mut AcsRequest, context: &dyn Context) {
         Snapshot::sign_urls(self, request, context);
+    }
+
+    fn authentication(&self) -> Option<&Expression> {
+        Snapshot::authentication(self)
+    }
+
+    fn authentication_options(&self, context: &dyn Context) -> AuthenticationOptions {
+        AuthenticationOptions::evaluate(self.config(), context)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use acs_core::expression::Context;
+use acs_core::expression::{Context, Expression, FunctionSet};
 use acs_core::rpc::AcsRequest;
 use acs_core::script::{Outcome, ScriptKind, ScriptRun, ScriptRunner};
 use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPreset};
@@ -63,6 +63,7 @@ pub struct Snapshot {
     virtual_parameters: Vec<Arc<str>>,
     files: BTreeMap<String, FileFacts>,
     config: ConfigValues,
+    authentication: Option<Expression>,
     file_urls: Option<FileUrls>,
 }
 
@@ -102,11 +103,24 @@ impl Snapshot {
             ConfigValues::parse(documents.config.iter().map(|(key, text)| (key.as_str(), text.as_str())));
         problems.extend(config_errors.iter().map(ToString::to_string));
 
+        let authentication = authentication(documents.config.get("cwmp.auth"), &config, &mut problems);
+
         let virtual_parameters = documents.virtual_parameters.keys().map(|name| name.as_str().into()).collect();
         let files = documents.files.clone();
         let file_urls = documents.file_urls.clone();
         let documents = documents.clone();
-        (Snapshot { documents, presets, scripts, fingerprints, virtual_parameters, files, config, file_urls }, problems)
+        let snapshot = Snapshot {
+            documents,
+            presets,
+            scripts,
+            fingerprints,
+            virtual_parameters,
+            files,
+            config,
+            authentication,
+            file_urls,
+        };
+        (snapshot, problems)
     }
 
     /// What it was compiled from.
@@ -117,6 +131,11 @@ impl Snapshot {
     /// The config collection.
     pub fn config(&self) -> &ConfigValues {
         &self.config
+    }
+
+    /// `cwmp.auth`: who is let in; `None` for everybody.
+    pub fn authentication(&self) -> Option<&Expression> {
+        self.authentication.as_ref()
     }
 
     /// The URL below which a device reaches the file server; empty when none is known.
@@ -139,6 +158,19 @@ impl Snapshot {
     pub fn presets(&self) -> &PresetSet {
         &self.presets
     }
+}
+
+/// What `cwmp.auth` says. When that cannot be told nobody is let in, rather than everybody.
+fn authentication(text: Option<&String>, config: &ConfigValues, problems: &mut Vec<String>) -> Option<Expression> {
+    text?;
+    let Some(expression) = config.get("cwmp.auth") else {
+        problems.push("config cwmp.auth: it is no expression, so no device is let in".to_owned());
+        return Some(Expression::literal(false));
+    };
+    let expression = expression.with_legacy_names();
+    let mistakes = expression.check(FunctionSet::AUTHENTICATION);
+    problems.extend(mistakes.iter().map(|mistake| format!("config cwmp.auth: {mistake}")));
+    Some(expression)
 }
 
 impl ScriptRunner for Snapshot {

@@ -77,11 +77,13 @@ pub enum Collection {
     Permissions,
     /// `connectionRequests`: what came of each device's, by device ID; never readable as documents. Goes with its device.
     ConnectionRequests,
+    /// `deviceCredentials`: what devices authenticate with, by device ID; never readable over the NBI. Goes with its device.
+    DeviceCredentials,
 }
 
 impl Collection {
     /// All of them.
-    pub const ALL: [Collection; 9] = [
+    pub const ALL: [Collection; 10] = [
         Collection::Presets,
         Collection::Provisions,
         Collection::VirtualParameters,
@@ -91,6 +93,7 @@ impl Collection {
         Collection::ApiKeys,
         Collection::Permissions,
         Collection::ConnectionRequests,
+        Collection::DeviceCredentials,
     ];
 
     /// The collection's name.
@@ -105,6 +108,7 @@ impl Collection {
             Collection::ApiKeys => "apiKeys",
             Collection::Permissions => "permissions",
             Collection::ConnectionRequests => "connectionRequests",
+            Collection::DeviceCredentials => "deviceCredentials",
         }
     }
 
@@ -118,7 +122,11 @@ impl Collection {
     pub fn is_configuration(self) -> bool {
         !matches!(
             self,
-            Collection::Users | Collection::ApiKeys | Collection::Permissions | Collection::ConnectionRequests
+            Collection::Users
+                | Collection::ApiKeys
+                | Collection::Permissions
+                | Collection::ConnectionRequests
+                | Collection::DeviceCredentials
         )
     }
 }
@@ -214,7 +222,8 @@ pub trait Store: Send + Sync {
     /// One device.
     async fn get_device(&self, device_id: &str) -> Result<Option<StoredDevice>, StoreError>;
 
-    /// Removes a device with its tasks, faults, operations and what came of its connection requests. Returns whether it was there.
+    /// Removes a device with its tasks, faults, operations, credentials and what came of its connection requests. Returns whether
+    /// it was there.
     async fn delete_device(&self, device_id: &str) -> Result<bool, StoreError>;
 
     /// Sets (`Some`) or removes (`None`) a tag.

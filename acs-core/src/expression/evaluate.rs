@@ -15,7 +15,12 @@ pub trait Context {
         None
     }
 
-    /// The functions that need the outside world (`EXT`, `AUTH`, `USERNAME`, `PASSWORD`, `Q`), by their name in upper case.
+    /// The host by which the device has called the server, if it is known.
+    fn called_host(&self) -> Option<&str> {
+        None
+    }
+
+    /// The functions that need the outside world (`EXT`, `AUTH`, `USERNAME`, `Q`, …), by their name in upper case.
     /// `None` when the context does not have the function; it is null then.
     fn call(&self, name: &str, arguments: &[Scalar]) -> Option<Scalar> {
         let _ = (name, arguments);

@@ -40,6 +40,14 @@ pub enum Function {
     Ext,
     /// `AUTH(user, password)`: whether the request that is being answered carries these credentials.
     Auth,
+    /// `OWN_CREDENTIALS()`: whether the request carries the credentials that the server gave to the device; null when it gave none.
+    OwnCredentials,
+    /// `CLIENT_CERTIFICATE()`: the subject of the client certificate; `CLIENT_CERTIFICATE(name)`: whether it has this name.
+    ClientCertificate,
+    /// `ENCRYPTED()`: whether the device's connection is encrypted.
+    Encrypted,
+    /// `LISTENER()`: the name of the listener that the device came to.
+    Listener,
     /// `USERNAME()`: the user name for connection requests.
     Username,
     /// `PASSWORD()`: the password for connection requests.
@@ -50,7 +58,7 @@ pub enum Function {
 
 impl Function {
     /// All functions.
-    pub const ALL: [Function; 13] = [
+    pub const ALL: [Function; 17] = [
         Function::Now,
         Function::Upper,
         Function::Lower,
@@ -61,6 +69,10 @@ impl Function {
         Function::EncodeUriComponent,
         Function::Ext,
         Function::Auth,
+        Function::OwnCredentials,
+        Function::ClientCertificate,
+        Function::Encrypted,
+        Function::Listener,
         Function::Username,
         Function::Password,
         Function::Q,
@@ -79,6 +91,10 @@ impl Function {
             Function::EncodeUriComponent => "ENCODEURICOMPONENT",
             Function::Ext => "EXT",
             Function::Auth => "AUTH",
+            Function::OwnCredentials => "OWN_CREDENTIALS",
+            Function::ClientCertificate => "CLIENT_CERTIFICATE",
+            Function::Encrypted => "ENCRYPTED",
+            Function::Listener => "LISTENER",
             Function::Username => "USERNAME",
             Function::Password => "PASSWORD",
             Function::Q => "Q",
@@ -93,7 +109,14 @@ impl Function {
     /// The fewest and the most arguments; `None` is any number.
     pub fn arity(self) -> (usize, Option<usize>) {
         match self {
-            Function::Now | Function::RemoteAddress | Function::Username | Function::Password => (0, Some(0)),
+            Function::Now
+            | Function::RemoteAddress
+            | Function::OwnCredentials
+            | Function::Encrypted
+            | Function::Listener
+            | Function::Username
+            | Function::Password => (0, Some(0)),
+            Function::ClientCertificate => (0, Some(1)),
             Function::Upper | Function::Lower | Function::DateString | Function::EncodeUriComponent => (1, Some(1)),
             Function::Round => (1, Some(2)),
             Function::Coalesce => (1, None),
@@ -124,6 +147,10 @@ impl Function {
             | Function::RemoteAddress
             | Function::Ext
             | Function::Auth
+            | Function::OwnCredentials
+            | Function::ClientCertificate
+            | Function::Encrypted
+            | Function::Listener
             | Function::Username
             | Function::Password
             | Function::Q => return None,
@@ -133,7 +160,7 @@ impl Function {
 
 /// Which functions an expression may call, depending on where it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FunctionSet(u16);
+pub struct FunctionSet(u32);
 
 impl FunctionSet {
     /// Only those that work everywhere: `NOW UPPER LOWER ROUND COALESCE DATE_STRING ENCODEURICOMPONENT`.
@@ -149,7 +176,13 @@ impl FunctionSet {
     /// Preconditions and arguments of presets, and configuration values that sessions use.
     pub const SESSION: FunctionSet = FunctionSet::BASIC.with(Function::RemoteAddress);
     /// The authentication of devices (`cwmp.auth`).
-    pub const AUTHENTICATION: FunctionSet = FunctionSet::SESSION.with(Function::Ext).with(Function::Auth);
+    pub const AUTHENTICATION: FunctionSet = FunctionSet::SESSION
+        .with(Function::Ext)
+        .with(Function::Auth)
+        .with(Function::OwnCredentials)
+        .with(Function::ClientCertificate)
+        .with(Function::Encrypted)
+        .with(Function::Listener);
     /// The credentials of connection requests.
     pub const CONNECTION_REQUEST: FunctionSet =
         FunctionSet::AUTHENTICATION.with(Function::Username).with(Function::Password);
@@ -170,12 +203,12 @@ impl FunctionSet {
 
     /// This set and one more function.
     pub const fn with(self, function: Function) -> FunctionSet {
-        FunctionSet(self.0 | 1 << function as u16)
+        FunctionSet(self.0 | 1 << function as u32)
     }
 
     /// Whether the set has the function.
     pub fn contains(self, function: Function) -> bool {
-        self.0 & 1 << function as u16 != 0
+        self.0 & 1 << function as u32 != 0
     }
 }
 

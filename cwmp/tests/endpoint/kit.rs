@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use acs_core::change::DeviceSnapshot;
 use acs_core::declaration::{Freshness, Named, Wanted};
-use acs_core::expression::Context;
+use acs_core::expression::{Context, Expression, parse};
 use acs_core::script::{ExtensionCall, Interrupt, Outcome, ScriptFault, ScriptKind, ScriptRun, ScriptRunner};
 use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPreset, SelectedProvision};
 use acs_core::value::Value;
 use cwmp::{
-    ConfigurationSource, Endpoint, EndpointLimits, EndpointParts, ExtensionCaller, PinnedConfiguration, Pool,
-    SessionEnd, SessionObserver, SessionOptions, serve,
+    AuthenticationOptions, ConfigurationSource, Endpoint, EndpointLimits, EndpointParts, ExtensionCaller, Listener,
+    ListenerPolicy, PinnedConfiguration, Pool, SessionEnd, SessionObserver, SessionOptions, serve,
 };
 use serde_json::Value as Json;
 use store::{EmbeddedStore, Store};
+use tls::TlsServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -35,11 +36,28 @@ type Options = Box<dyn Fn(&dyn Context) -> SessionOptions + Send + Sync>;
 pub struct Scripts {
     scripts: HashMap<String, Script>,
     options: Options,
+    gate: Option<Expression>,
+    authentication: AuthenticationOptions,
 }
 
 impl Scripts {
     pub fn none() -> Scripts {
-        Scripts { scripts: HashMap::new(), options: Box::new(|_| SessionOptions::default()) }
+        Scripts {
+            scripts: HashMap::new(),
+            options: Box::new(|_| SessionOptions::default()),
+            gate: None,
+            authentication: AuthenticationOptions::default(),
+        }
+    }
+
+    /// No scripts, and only devices for which `cwmp.auth` is true.
+    pub fn guarded(gate: &str) -> Scripts {
+        Scripts { gate: Some(parse(gate).unwrap()), ..Scripts::none() }
+    }
+
+    pub fn authentication(mut self, options: AuthenticationOptions) -> Scripts {
+        self.authentication = options;
+        self
     }
 
     pub fn with(mut self, name: &str, script: impl Fn(&mut ScriptRun) -> Outcome + Send + Sync + 'static) -> Scripts {
@@ -67,6 +85,12 @@ fn command(run: &mut ScriptRun, name: &str) -> Outcome {
     let wanted = Wanted { value: Some((Value::Int(run.now()), None)), ..Wanted::default() };
     run.declare(name, Freshness::default(), wanted, Named::default(), 1, 1).unwrap();
     Outcome::Finished(Json::Null)
+}
+
+/// Sets a parameter to a text.
+pub fn write(run: &mut ScriptRun, path: &str, text: &str) {
+    let wanted = Wanted { value: Some((Value::Text(text.into()), None)), ..Wanted::default() };
+    run.declare(path, Freshness::default(), wanted, Named::default(), 1, 1).unwrap();
 }
 
 /// Reads a parameter anew in each session.
@@ -132,6 +156,14 @@ impl PinnedConfiguration for Scripts {
     fn session_options(&self, context: &dyn Context) -> SessionOptions {
         (self.options)(context)
     }
+
+    fn authentication(&self) -> Option<&Expression> {
+        self.gate.as_ref()
+    }
+
+    fn authentication_options(&self, _: &dyn Context) -> AuthenticationOptions {
+        self.authentication.clone()
+    }
 }
 
 struct Source(Arc<Scripts>);
@@ -193,6 +225,15 @@ impl Server {
     }
 
     pub async fn start_with(scripts: Scripts, limits: EndpointLimits) -> Server {
+        Server::start_listening(scripts, limits, ListenerPolicy::default(), None).await
+    }
+
+    pub async fn start_listening(
+        scripts: Scripts,
+        limits: EndpointLimits,
+        policy: ListenerPolicy,
+        tls: Option<Arc<TlsServer>>,
+    ) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(&directory.path().join("store.db")).unwrap();
         let (observer, seen) = mpsc::unbounded_channel();
@@ -207,9 +248,10 @@ impl Server {
             pool: Pool::start(2, None).unwrap(),
             limits,
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
         let shutdown = CancellationToken::new();
+        let listener = Listener { socket, policy: Arc::new(policy), tls };
         let serving = tokio::spawn(serve(listener, endpoint.clone(), shutdown.clone()));
         Server { address, endpoint, store, directory, extension_calls, seen, shutdown, serving }
     }
@@ -236,6 +278,14 @@ impl Server {
             done = work => done,
             () = answering => panic!("the endpoint is gone"),
         }
+    }
+
+    /// Another listener of the same endpoint, with a policy of its own.
+    pub async fn listen_too(&self) -> SocketAddr {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        tokio::spawn(serve(socket, self.endpoint.clone(), self.shutdown.clone()));
+        address
     }
 
     /// What is stored of a device.
@@ -294,6 +344,12 @@ impl Answer {
 
     pub fn closes(&self) -> bool {
         self.header("Connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+    }
+
+    /// All headers of a name.
+    pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        lines.filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
     /// The cookie to return.

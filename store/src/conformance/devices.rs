@@ -75,6 +75,18 @@ pub async fn a_devices_connection_requests_go_with_it(store: &impl Store) {
     assert!(store.get(Collection::ConnectionRequests, "other").await.unwrap().is_some());
 }
 
+/// A device that was deleted may come back as a new one, with the credentials of a new one.
+pub async fn a_devices_credentials_go_with_it(store: &impl Store) {
+    let id = change("1", 0, &[]).head.id;
+    store.commit_session(change("1", 1_000, &[])).await.unwrap();
+    for id in [id.as_str(), "other"] {
+        store.put(Collection::DeviceCredentials, id, serde_json::json!({"identity": "user:a"})).await.unwrap();
+    }
+    assert!(store.delete_device(&id).await.unwrap());
+    assert!(store.get(Collection::DeviceCredentials, &id).await.unwrap().is_none());
+    assert!(store.get(Collection::DeviceCredentials, "other").await.unwrap().is_some());
+}
+
 /// Sessions and operators do not undo each other's tags.
 pub async fn tags_are_changed_one_by_one(store: &impl Store) {
     let mut first = change("1", 1_000, &[]);

@@ -32,14 +32,15 @@ macro_rules! conformance {
     ($make:expr) => {
         $crate::conformance!(@cases $make;
             devices: devices_are_stored_as_a_whole, a_deleted_device_is_not_written,
-                a_devices_connection_requests_go_with_it, tags_are_changed_one_by_one,
+                a_devices_connection_requests_go_with_it, a_devices_credentials_go_with_it, tags_are_changed_one_by_one,
                 a_first_contact_that_came_twice_is_one_device, tags_are_changed_together_or_not_at_all;
             queries: devices_are_found, indexes_are_chosen_by_name, a_report_tells_which_index_would_help;
             generated: devices_answer_as_in_memory, faults_answer_as_in_memory;
             documents: documents_are_kept, collections_are_known_by_any_spelling, changes_of_the_configuration_are_told;
             tasks: tasks_live_and_end, faults_are_kept_per_channel, an_ended_task_does_not_come_back,
                 a_replaced_task_takes_its_fault_along, a_deleted_fault_takes_its_task_along, waiting_tasks_are_in_order;
-            events: events_are_in_order, events_come_without_a_session, a_failed_change_tells_nothing, pruned_events_do_not_come_back;
+            events: events_are_in_order, events_come_without_a_session, a_failed_change_tells_nothing,
+                pruned_events_do_not_come_back;
             leases: one_owner_at_a_time, a_lease_that_has_passed_on_writes_nothing, expired_leases_pass_on;
             files: files_are_kept_in_chunks, a_file_is_replaced_at_the_end, an_unfinished_file_leaves_nothing;
         );

@@ -264,6 +264,7 @@ pub fn delete_device(connection: &Connection, id: &str) -> Result<bool, StoreErr
         ("DELETE FROM fault WHERE device = ?1", false),
         ("DELETE FROM operation WHERE device = ?1", false),
         ("DELETE FROM document WHERE collection = 'connectionRequests' AND id = ?1", false),
+        ("DELETE FROM document WHERE collection = 'deviceCredentials' AND id = ?1", false),
     ] {
         let rows = connection.execute(sql, [id]).map_err(&doing)?;
         found += if counts { rows } else { 0 };

@@ -64,9 +64,11 @@ async fn read(collection: Collection, name: &str, body: &[u8]) -> Result<Accepte
             Err(bad("Error: the name of a virtual parameter has only letters, digits, - and _"))
         }
         Collection::VirtualParameters => read_script(name, body).await,
-        Collection::Users | Collection::ApiKeys | Collection::Permissions | Collection::ConnectionRequests => {
-            Err(Refusal::NotFound)
-        }
+        Collection::Users
+        | Collection::ApiKeys
+        | Collection::Permissions
+        | Collection::ConnectionRequests
+        | Collection::DeviceCredentials => Err(Refusal::NotFound),
     }
 }
 
