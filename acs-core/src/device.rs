@@ -27,6 +27,13 @@ pub struct DeviceHead {
     pub last_bootstrap: Option<i64>,
     /// The events of the last session.
     pub events: Vec<String>,
+    /// How often the device had tried before the last session's Inform arrived (RetryCount).
+    #[serde(default)]
+    pub retry_count: u32,
+    /// By how many milliseconds the device's clock was ahead of the server's in the last session; `None` when it does not know
+    /// the time.
+    #[serde(default)]
+    pub clock_skew: Option<i64>,
     /// Values that Informs told since the tree was written last; they are newer than the tree's.
     pub informed: Vec<InformedValue>,
     /// Set when something that the device told was not kept, until it starts afresh (`0 BOOTSTRAP`).
@@ -112,6 +119,9 @@ impl DeviceHead {
         self.id = inform.device_id.device_id();
         self.identity = inform.device_id.clone();
         self.last_inform = timestamp;
+        self.retry_count = inform.retry_count;
+        // Times before 1970 are the Unknown Time Value (TR-106 §3.2), and relatives of it.
+        self.clock_skew = inform.current_time.filter(|time| *time > 0).map(|time| time.saturating_sub(timestamp));
         self.events = inform.events.iter().map(|event| event.code.clone()).collect();
         for event in &inform.events {
             match event_segment(&event.code).as_str() {

@@ -33,6 +33,16 @@ impl Answer {
         Answer { status: StatusCode::OK, body: body.into(), headers }
     }
 
+    /// The same with another status: SOAP faults may have one of two.
+    pub(crate) fn with_status(self, status: StatusCode) -> Answer {
+        Answer { status, ..self }
+    }
+
+    /// Sends the device to another URL with the same request (TR-069 §3.4.6). The connection stays open.
+    pub(crate) fn redirect(url: HeaderValue) -> Answer {
+        Answer { status: StatusCode::TEMPORARY_REDIRECT, body: Bytes::new(), headers: vec![(header::LOCATION, url)] }
+    }
+
     /// The end of a session, or nothing to say. The connection stays open: some devices take its end for a failure.
     pub(crate) fn empty() -> Answer {
         Answer { status: StatusCode::NO_CONTENT, body: Bytes::new(), headers: Vec::new() }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use acs_core::expression::{Context, Scalar};
 use acs_core::rpc::{CpeRequest, Inform};
 use acs_core::script::{ExtensionCall, ScriptFault};
 use acs_core::task::TaskState;
@@ -229,6 +230,7 @@ impl Endpoint {
                 self.begin(connection, channel, Opening { inform, body, coding }, None).await
             }
             Ok(FirstMessage::Nothing) => self.greet(connection, &channel),
+            Ok(FirstMessage::Fault(answer)) => answer.with_status(self.fault_status()),
             Ok(FirstMessage::Other(answer)) => answer,
             Err(_) => internal_error(),
         }
@@ -253,11 +255,11 @@ impl Endpoint {
         live.set_busy();
         let limits = self.limits().body;
         let read_body = body.clone();
+        let deadline = Instant::now() + self.extension_time(visit.device_patience);
         let mut turn = self.turn(visit, move |visit| visit.take(&read_body, &limits)).await;
-        let deadline = Instant::now() + self.limits().extension_time;
         loop {
             match turn {
-                Some((mut visit, Turn::Say(bytes, coding))) => {
+                Some((mut visit, Turn::Say(answer))) => {
                     self.tell_running_task(&mut visit).await;
                     let offer = visit.session.outstanding().and_then(|(_, request)| Offer::in_request(request));
                     if let Some(offer) = offer
@@ -273,7 +275,7 @@ impl Endpoint {
                     };
                     *place = Some(visit);
                     self.table.start_waiting(&live);
-                    return Answer::envelope(bytes, coding).with_cookie(live.cookie.get());
+                    return answer.with_cookie(live.cookie.get());
                 }
                 Some((visit, Turn::Call(calls))) => {
                     let results = tokio::select! {
@@ -343,6 +345,17 @@ impl Endpoint {
         self.parts.pool.run(Priority::Running, work).await.ok()
     }
 
+    /// The HTTP status of SOAP faults where no session tells it.
+    pub(crate) fn fault_status(&self) -> StatusCode {
+        self.parts.configuration.current().session_options(&NoDevice).fault_status
+    }
+
+    /// How long extension calls may hold up an answer: less than what the device waits, so that the answer arrives.
+    fn extension_time(&self, device_patience: Option<Duration>) -> Duration {
+        let time = self.limits().extension_time;
+        device_patience.map_or(time, |patience| time.min(patience * 3 / 4))
+    }
+
     /// Makes calls at the same time. Those that are not done at the deadline have timed out.
     pub(crate) async fn call_extensions(
         &self,
@@ -403,6 +416,23 @@ fn internal_error() -> Answer {
     Answer::refusal(StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error")
 }
 
+/// What options are evaluated against where no device is known.
+struct NoDevice;
+
+impl Context for NoDevice {
+    fn parameter(&self, _: &str) -> Scalar {
+        Scalar::Null
+    }
+
+    fn now(&self) -> i64 {
+        0
+    }
+
+    fn remote_address(&self) -> Option<&str> {
+        None
+    }
+}
+
 /// A request's session.
 struct Found {
     live: Arc<LiveSession>,
@@ -414,6 +444,8 @@ enum FirstMessage {
     Inform(Box<(Envelope, Inform)>, Option<ContentCoding>),
     /// An empty one. Some devices begin each connection so.
     Nothing,
+    /// What cannot be an Inform has its SOAP fault.
+    Fault(Answer),
     /// Anything else has its answer at once.
     Other(Answer),
 }
@@ -471,5 +503,5 @@ fn fault(coding: Option<ContentCoding>, write: impl FnOnce(&mut String)) -> Firs
     let mut out = String::new();
     write(&mut out);
     let (bytes, coding) = compressed(out, coding);
-    FirstMessage::Other(Answer::envelope(bytes, coding))
+    FirstMessage::Fault(Answer::envelope(bytes, coding))
 }

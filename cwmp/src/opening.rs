@@ -12,7 +12,7 @@ use acs_core::session::Session;
 use hyper::header::HeaderValue;
 use store::Lease;
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::admission::{Promise, SessionKind};
 use crate::answer::Answer;
@@ -45,6 +45,13 @@ pub(crate) struct Opening {
     pub(crate) coding: Option<ContentCoding>,
 }
 
+/// What becomes of an Inform.
+enum Start {
+    Session(Box<Opened>),
+    /// The device is to go elsewhere.
+    Redirected(HeaderValue),
+}
+
 /// A session that has begun, with what the device hears of it.
 struct Opened {
     visit: Box<Visit>,
@@ -69,7 +76,7 @@ impl Endpoint {
             Ok(version) => version,
             Err(fault) => {
                 let (bytes, coding) = compressed(fault, opening.coding);
-                return Answer::envelope(bytes, coding);
+                return Answer::envelope(bytes, coding).with_status(self.fault_status());
             }
         };
         let kind = SessionKind::of(inform);
@@ -120,9 +127,16 @@ impl Endpoint {
                 None
             }
         };
-        let Some(opened) = opened else {
-            self.release_lease(&lease).await;
-            return unavailable(self.limits());
+        let opened = match opened {
+            Some(Start::Session(opened)) => *opened,
+            Some(Start::Redirected(url)) => {
+                self.release_lease(&lease).await;
+                return Answer::redirect(url);
+            }
+            None => {
+                self.release_lease(&lease).await;
+                return unavailable(self.limits());
+            }
         };
         if opened.timeout > FIRST_LEASE
             && let Err(error) = self.parts.store.renew_lease(&lease, lease_time(opened.timeout)).await
@@ -186,7 +200,7 @@ impl Endpoint {
         snapshot: DeviceSnapshot,
         version: Option<&'static str>,
         mut promise: Promise,
-    ) -> Option<Opened> {
+    ) -> Option<Start> {
         let timestamp = (self.parts.clock)();
         let (remote, statistics) = (channel.remote.clone(), self.statistics.clone());
         let (device_id, recorder) = (live.device_id.clone(), self.recorder.clone());
@@ -200,7 +214,19 @@ impl Endpoint {
             let device = snapshot.device.as_ref();
             let context = InformContext { id: &device_id, inform: &inform, device, timestamp, channel: &channel };
             let options = configuration.session_options(&context);
-            let SessionOptions { mut settings, session_timeout, write, cookies_path, debug, kicked_next_url } = options;
+            if let Some(url) = redirection(subject, options.redirect.as_deref()) {
+                return Start::Redirected(url);
+            }
+            let SessionOptions {
+                mut settings,
+                session_timeout,
+                write,
+                cookies_path,
+                debug,
+                kicked_next_url,
+                fault_status,
+                redirect: _,
+            } = options;
             if debug && let Ok(body) = decode_body(&body.bytes, body.content_type(), body.content_encoding(), &limits) {
                 log::body(subject, "received", &body.text, true);
             }
@@ -220,18 +246,36 @@ impl Endpoint {
             let mut visit = Visit::new(session, configuration, envelope.namespace, remote.clone(), statistics, promise);
             (visit.write, visit.debug, visit.recording) = (write, debug, recording);
             visit.kicked_next_url = kicked_next_url;
+            visit.fault_status = fault_status;
             log::session_lines(&remote, &mut visit.session);
             let (bytes, coding) = compressed(std::mem::take(text), coding);
             // A device that can wait long may be waited for as long.
-            let asked = envelope.session_timeout.map_or(Duration::ZERO, |seconds| Duration::from_secs(seconds.into()));
-            Opened {
+            let asked = envelope.session_timeout.map(|seconds| Duration::from_secs(seconds.into()));
+            visit.device_patience = asked;
+            Start::Session(Box::new(Opened {
                 visit: Box::new(visit),
                 answer: Answer::envelope(bytes, coding),
                 cookies_path,
-                timeout: session_timeout.max(asked.min(longest)),
-            }
+                timeout: session_timeout.max(asked.unwrap_or_default().min(longest)),
+            }))
         };
         self.parts.pool.run(Priority::Opening, work).await.ok()
+    }
+}
+
+/// Where the device is to go, if it is to go elsewhere. A URL that cannot be written is as none.
+fn redirection(subject: Subject<'_>, url: Option<&str>) -> Option<HeaderValue> {
+    let url = url?;
+    let Subject { device, remote } = subject;
+    match HeaderValue::from_str(url) {
+        Ok(value) => {
+            info!(target: "cwmp", device, remote, url, "redirected");
+            Some(value)
+        }
+        Err(error) => {
+            warn!(target: "cwmp", device, remote, url, "cwmp.redirect is no URL: {error}");
+            None
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use acs_core::session::configuration::Configuration;
 use acs_core::session::settings::{ConfigValues, Settings};
 use acs_core::session::{Input, Output};
 use async_trait::async_trait;
+use hyper::StatusCode;
 use serde_json::Value as Json;
 
 use crate::authentication::AuthenticationOptions;
@@ -64,6 +65,10 @@ pub struct SessionOptions {
     pub debug: bool,
     /// `cwmp.kickedNextUrl`: where users are sent who came by Kicked; empty: the method is not offered.
     pub kicked_next_url: String,
+    /// `cwmp.faultStatus`: the HTTP status of SOAP faults, 200 or 500.
+    pub fault_status: StatusCode,
+    /// `cwmp.redirect`: the URL to which the device is sent, instead of a session here (TR-069 §3.4.6).
+    pub redirect: Option<String>,
 }
 
 impl Default for SessionOptions {
@@ -75,6 +80,8 @@ impl Default for SessionOptions {
             cookies_path: None,
             debug: false,
             kicked_next_url: String::new(),
+            fault_status: StatusCode::OK,
+            redirect: None,
         }
     }
 }
@@ -86,7 +93,12 @@ impl SessionOptions {
         let seconds = default.session_timeout.as_secs() as i64;
         let seconds = values.number("cwmp.sessionTimeout", context, seconds, 1);
         let boolean = |key, default| values.boolean(key, context, default);
-        let path = values.text("cwmp.cookiesPath", context, "");
+        let text = |key| Some(values.text(key, context, "")).filter(|text| !text.is_empty());
+        // SOAP 1.1 wants 500, CWMP speaks of 200, and devices differ; anything else would be no fault.
+        let fault_status = match values.number("cwmp.faultStatus", context, 200, 200) {
+            500 => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::OK,
+        };
         SessionOptions {
             settings: Settings::evaluate(values, context),
             session_timeout: Duration::from_secs(seconds.unsigned_abs()),
@@ -94,9 +106,11 @@ impl SessionOptions {
                 boolean_literal: boolean("cwmp.booleanLiteral", default.write.boolean_literal),
                 datetime_milliseconds: boolean("cwmp.datetimeMilliseconds", default.write.datetime_milliseconds),
             },
-            cookies_path: Some(path).filter(|path| !path.is_empty()),
+            cookies_path: text("cwmp.cookiesPath"),
             debug: boolean("cwmp.debug", default.debug),
             kicked_next_url: values.text("cwmp.kickedNextUrl", context, ""),
+            fault_status,
+            redirect: text("cwmp.redirect"),
         }
     }
 }

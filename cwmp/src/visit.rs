@@ -4,6 +4,7 @@
 //! Not here: waiting for anything. Extensions and the store are the caller's to ask.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use acs_core::change::SessionChange;
 use acs_core::rpc::{AcsRequest, CpeFault, CpeRequest, CpeResponse, Inform};
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::admission::Promise;
+use crate::answer::Answer;
 use crate::body::Body;
 use crate::encoding::{BodyError, BodyLimits, ContentCoding, decode_body, encode_body};
 use crate::log::{self, Subject};
@@ -42,6 +44,8 @@ pub(crate) struct Visit {
     pub(crate) debug: bool,
     /// Where users are sent by KickedResponse; empty when Kicked is not offered.
     pub(crate) kicked_next_url: String,
+    /// The HTTP status of SOAP faults.
+    pub(crate) fault_status: StatusCode,
     pub(crate) recording: Option<Box<dyn SessionRecording>>,
     pub(crate) remote: Arc<str>,
     pub(crate) statistics: Arc<CwmpStatistics>,
@@ -53,6 +57,8 @@ pub(crate) struct Visit {
     pub(crate) task_in_session: Option<String>,
     /// Its claim on the threads.
     pub(crate) promise: Promise,
+    /// How long the device waits for an answer, when it has said so.
+    pub(crate) device_patience: Option<Duration>,
     /// Calls of the device so far.
     calls: u32,
     /// The device called something while a request was outstanding, so that request is to be sent again.
@@ -63,8 +69,8 @@ pub(crate) struct Visit {
 
 /// What is to be done after a turn.
 pub(crate) enum Turn {
-    /// Answer with this envelope.
-    Say(Vec<u8>, Option<ContentCoding>),
+    /// Answer with this.
+    Say(Answer),
     /// Make these calls, then go on with their results.
     Call(Vec<ExtensionCall>),
     /// The device begins anew. This session is as it was.
@@ -122,6 +128,7 @@ impl Visit {
             write: WriteOptions::default(),
             debug: false,
             kicked_next_url: String::new(),
+            fault_status: StatusCode::OK,
             recording: None,
             remote,
             statistics,
@@ -129,6 +136,7 @@ impl Visit {
             lease_renewed: Instant::now(),
             task_in_session: None,
             promise,
+            device_patience: None,
             calls: 0,
             interrupted: false,
             repeats: 0,
@@ -198,7 +206,7 @@ impl Visit {
         let Subject { device, remote } = self.subject();
         warn!(target: "cwmp", device, remote, request = glance.name, "refused: {error}");
         let namespace = self.namespace;
-        self.call(|out| {
+        self.refuse(|out| {
             write_fault(out, namespace, &glance.id, FaultCode::InvalidArguments, &error.to_string());
         })
     }
@@ -224,7 +232,7 @@ impl Visit {
         info!(target: "cwmp", device, remote, id, request = request.name(), "CPE request");
         let namespace = self.namespace;
         if let Some(header) = not_understood {
-            return self.call(|out| write_must_understand_fault(out, namespace, &id, &header));
+            return self.refuse(|out| write_must_understand_fault(out, namespace, &id, &header));
         }
         let offers_kicked = !self.kicked_next_url.is_empty();
         match request {
@@ -257,7 +265,7 @@ impl Visit {
                 let method = request.name();
                 let code = FaultCode::MethodNotSupported;
                 let message = format!("{}: {method}", code.text());
-                self.call(|out| write_fault(out, namespace, &id, code, &message))
+                self.refuse(|out| write_fault(out, namespace, &id, code, &message))
             }
             // Told apart before.
             CpeRequest::Inform(_) => self.abort(Refusal::bad_state()),
@@ -291,6 +299,14 @@ impl Visit {
         }
         self.interrupted = self.session.outstanding().is_some();
         self.say(write)
+    }
+
+    /// Answers a call of the device with a fault.
+    fn refuse(&mut self, write: impl FnOnce(&mut String)) -> Turn {
+        match self.call(write) {
+            Turn::Say(answer) => Turn::Say(answer.with_status(self.fault_status)),
+            other => other,
+        }
     }
 
     fn take_response(&mut self, response: CpeResponse, id: Option<&str>) -> Turn {
@@ -417,7 +433,7 @@ impl Visit {
 
     fn answer(&self, envelope: String) -> Turn {
         let (bytes, coding) = compressed(envelope, self.coding);
-        Turn::Say(bytes, coding)
+        Turn::Say(Answer::envelope(bytes, coding))
     }
 
     fn flush_log(&mut self) {

@@ -36,6 +36,11 @@ pub fn device_document(device: &StoredDevice) -> Json {
         let mark = json!({ "_timestamp": format_date_time(overflow.at), "_reason": overflow.reason });
         map.insert("_overflow".into(), mark);
     }
+    map.insert("_events".into(), json!(head.events));
+    map.insert("_retryCount".into(), head.retry_count.into());
+    if let Some(skew) = head.clock_skew {
+        map.insert("_clockSkew".into(), (skew / 1_000).into());
+    }
     map.insert("_tags".into(), device.tags.keys().map(|tag| Json::from(tag.as_str())).collect());
     let texts: Map<String, Json> = device
         .tags

@@ -5,5 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod checklist;
+mod cookies;
+mod faults;
+mod http;
+mod inform;
 mod kit;
+mod methods;
+mod sessions;
 mod versions;

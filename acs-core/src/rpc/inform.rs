@@ -44,7 +44,12 @@ impl DeviceIdStruct {
     /// parts are unambiguous.
     pub fn device_id(&self) -> String {
         let mut id = String::with_capacity(self.oui.len() + self.product_class.len() + self.serial_number.len() + 8);
-        escape_into(&mut id, &self.oui);
+        // An OUI is a number (six hexadecimal digits), which some devices write in lower case.
+        let is_oui = self.oui.len() == 6 && self.oui.bytes().all(|digit| digit.is_ascii_hexdigit());
+        match is_oui {
+            true => id.push_str(&self.oui.to_ascii_uppercase()),
+            false => escape_into(&mut id, &self.oui),
+        }
         id.push('-');
         if !self.product_class.is_empty() {
             escape_into(&mut id, &self.product_class);
@@ -78,6 +83,8 @@ mod tests {
             ("001122", "P C", "S&N-1", "001122-P%20C-S%26N%2D1"),
             ("001122", "", "x.y", "001122-x%2Ey"),
             ("001122", "Röuter", "1", "001122-R%C3%B6uter-1"),
+            ("0a1b2c", "Box", "abc", "0A1B2C-Box-abc"),
+            ("vendor", "Box", "1", "vendor-Box-1"),
         ];
         for (oui, product_class, serial_number, expected) in cases {
             let id = DeviceIdStruct {

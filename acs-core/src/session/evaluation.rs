@@ -73,6 +73,9 @@ impl Evaluation {
 impl Session {
     /// Starts the next cycle. Returns whether there is one.
     pub(super) fn begin_cycle(&mut self, configuration: &dyn Configuration) -> bool {
+        if self.is_heartbeat() {
+            return false;
+        }
         if self.cycles >= MAX_CYCLES {
             self.note(format!("Too many provision cycles: {MAX_CYCLES} in one session"), Json::Null);
             return false;
@@ -87,6 +90,11 @@ impl Session {
             cycle
         });
         self.cycle.is_some()
+    }
+
+    /// Whether the device only says that it is there (`14 HEARTBEAT` alone): such sessions are not for work.
+    fn is_heartbeat(&self) -> bool {
+        self.events.iter().all(|event| matches!(event.as_str(), "Inform" | "14_HEARTBEAT")) && self.events.len() == 2
     }
 
     fn next_task(&mut self) -> Option<Cycle> {

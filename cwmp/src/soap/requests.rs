@@ -150,9 +150,11 @@ fn transfer_complete(reader: &mut XmlReader<'_>) -> Result<TransferComplete, Soa
             _ => reader.skip()?,
         }
     }
+    // Without it, nobody knows whether the transfer succeeded.
+    let fault = fault.ok_or(SoapError::Missing { element: "FaultStruct", parent: "TransferComplete" })?;
     Ok(TransferComplete {
         command_key: or_missing(reader, command_key, "CommandKey", String::new()),
-        fault: or_missing(reader, fault, "FaultStruct", None),
+        fault,
         start_time: or_missing(reader, start_time, "StartTime", UNKNOWN_TIME),
         complete_time: or_missing(reader, complete_time, "CompleteTime", UNKNOWN_TIME),
     })

@@ -26,6 +26,7 @@ pub struct Setup {
     documents: Vec<(Collection, String, Json)>,
     has_seeds: bool,
     arguments: ServeArguments,
+    file: Option<String>,
 }
 
 impl Setup {
@@ -38,6 +39,18 @@ impl Setup {
     /// A script that runs in every session.
     pub fn script(self, name: &str, script: &str) -> Setup {
         self.preset(name, json!({}), script)
+    }
+
+    /// A script that reads these parameters anew in every session. The device's Informs have to tell of them.
+    pub fn reading(self, paths: &[&str]) -> Setup {
+        let declarations = paths.iter().map(|path| format!("declare(\"{path}\", #{{value: now()}});\n"));
+        self.script("reading", &declarations.collect::<String>())
+    }
+
+    /// A configuration file with this text.
+    pub fn config_file(mut self, text: &str) -> Setup {
+        self.file = Some(text.to_owned());
+        self
     }
 
     /// A script, and the preset that runs it; the preset's provisions are filled in.
@@ -60,8 +73,13 @@ impl Setup {
         self
     }
 
-    pub fn start(self) -> Server {
+    pub fn start(mut self) -> Server {
         let directory = tempfile::tempdir().unwrap();
+        if let Some(text) = &self.file {
+            let path = directory.path().join("lodestar.toml");
+            std::fs::write(&path, text).unwrap();
+            self.arguments.config = Some(path);
+        }
         let runtime = Runtime::new().unwrap();
         runtime.block_on(self.prepare(directory.path()));
         let running = Running::start(directory.path(), &self.arguments);

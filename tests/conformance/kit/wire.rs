@@ -25,6 +25,11 @@ impl Connection {
         Connection { stream, ahead: Vec::new() }
     }
 
+    /// How long an answer is waited for.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.stream.set_read_timeout(Some(patience)).unwrap();
+    }
+
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();
     }
