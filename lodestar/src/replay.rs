@@ -92,7 +92,8 @@ impl Recording {
 }
 
 /// What a replay comes to.
-struct Report {
+#[derive(Debug)]
+pub struct Report {
     steps: usize,
     /// Markers that were given values.
     assumed: Vec<String>,
@@ -100,6 +101,7 @@ struct Report {
 }
 
 /// The first step that is different.
+#[derive(Debug)]
 struct Difference {
     /// From 1; one more than there are steps for the end.
     step: usize,
@@ -113,15 +115,8 @@ pub fn run(arguments: &ReplayArguments, limits: &Limits) -> Result<bool> {
     let mut all_equal = true;
     let mut list = Vec::new();
     for path in &arguments.files {
-        let mut recording = Recording::read(path)?;
-        for replacement in &arguments.provision {
-            replace_provision(&mut recording.header, replacement)?;
-        }
-        // Scripts need a large stack.
-        let report = sandbox::on_script_thread(|| replay(&recording, limits))
-            .context("starting a thread for scripts")?
-            .with_context(|| format!("replaying {}", path.display()))?;
-        all_equal &= report.difference.is_none();
+        let report = replay_file(path, &arguments.provision, limits)?;
+        all_equal &= report.is_as_recorded();
         let name = path.display().to_string();
         if arguments.json {
             list.push(report.to_json(&name));
@@ -133,6 +128,18 @@ pub fn run(arguments: &ReplayArguments, limits: &Limits) -> Result<bool> {
         println!("{}", serde_json::to_string_pretty(&list)?);
     }
     Ok(all_equal)
+}
+
+/// Replays one file, with other scripts (`NAME=FILE`) in some provisions' places.
+pub fn replay_file(path: &Path, replacements: &[String], limits: &Limits) -> Result<Report> {
+    let mut recording = Recording::read(path)?;
+    for replacement in replacements {
+        replace_provision(&mut recording.header, replacement)?;
+    }
+    // Scripts need a large stack.
+    sandbox::on_script_thread(|| replay(&recording, limits))
+        .context("starting a thread for scripts")?
+        .with_context(|| format!("replaying {}", path.display()))
 }
 
 fn replace_provision(header: &mut Json, replacement: &str) -> Result<()> {
@@ -287,6 +294,11 @@ fn name_of(json: &Json) -> String {
 }
 
 impl Report {
+    /// Whether the session went as recorded.
+    pub fn is_as_recorded(&self) -> bool {
+        self.difference.is_none()
+    }
+
     fn to_json(&self, file: &str) -> Json {
         let difference = self.difference.as_ref().map(|difference| {
             json!({
@@ -299,7 +311,8 @@ impl Report {
         json!({ "file": file, "steps": self.steps, "assumed": self.assumed, "difference": difference })
     }
 
-    fn to_text(&self, file: &str) -> String {
+    /// For people.
+    pub fn to_text(&self, file: &str) -> String {
         let mut out = match &self.difference {
             None => format!("{file}: {} steps, as recorded\n", self.steps),
             Some(Difference { step, input, recorded, replayed }) => {

@@ -1,5 +1,7 @@
 //! What scenarios are written with.
 
+use std::collections::BTreeSet;
+
 use acs_core::fault::FaultRecord;
 use acs_core::rpc::TransferComplete;
 use acs_core::script::{ExtensionCall, ScriptFault};
@@ -24,32 +26,7 @@ pub struct Scenario {
 }
 
 /// A TR-181 router of which the server knows only what its Inform tells.
-pub const ROUTER: &str = "
-    Device.DeviceInfo.Manufacturer : ExampleCorp
-    Device.DeviceInfo.ModelName : EX-3000
-    Device.DeviceInfo.SoftwareVersion : 2.0.1
-    Device.DeviceInfo.HardwareVersion : 1.0
-    Device.DeviceInfo.SerialNumber : S1
-    Device.DeviceInfo.ProvisioningCode =
-    Device.DeviceInfo.UpTime : 120u
-    Device.DeviceInfo.Status : Up
-    Device.ManagementServer.URL = http://acs.example/
-    Device.ManagementServer.Username = cpe
-    Device.ManagementServer.PeriodicInformInterval = 3600u
-    Device.ManagementServer.PeriodicInformEnable = true
-    Device.WiFi.Radio.1.Channel = 6u
-    Device.WiFi.SSID. +
-    Device.WiFi.SSID.1.SSID = home
-    Device.WiFi.SSID.1.Enable = true
-    Device.WiFi.SSID.2.SSID = MyNetwork
-    Device.WiFi.SSID.2.Enable = false
-    Device.WiFi.AccessPoint.1.Security.ModeEnabled = None
-    Device.Hosts.Host.1.MACAddress : 02:00:00:00:00:01
-    Device.Hosts.Host.2.MACAddress : 02:00:00:00:00:02
-    Device.IP.Interface.1.Stats.BytesReceived : 1000u
-    Device.IP.Interface.1.Stats.BytesSent : 500u
-    Device.NAT.PortMapping. +
-";
+pub const ROUTER: &str = include_str!("models/router.model");
 
 impl Scenario {
     /// A device of the given model, see [`Device::parse`].
@@ -71,19 +48,7 @@ impl Scenario {
 
     /// The usual router.
     pub fn router() -> Scenario {
-        let mut scenario = Scenario::of(ROUTER);
-        scenario.device = scenario
-            .device
-            .template("Device.WiFi.SSID.", &[("SSID", crate::kit::string("")), ("Enable", crate::kit::boolean(false))])
-            .template(
-                "Device.NAT.PortMapping.",
-                &[
-                    ("ExternalPort", crate::kit::unsigned(0)),
-                    ("Protocol", crate::kit::string("TCP")),
-                    ("InternalPort", crate::kit::unsigned(0)),
-                ],
-            );
-        scenario
+        Scenario::of(ROUTER)
     }
 
     /// A preset in channel `default` that runs the script in every session.
@@ -155,7 +120,10 @@ impl Scenario {
     /// Runs periodic sessions until the tree is known, without any preset.
     pub fn known(mut self) -> Scenario {
         let documents = std::mem::take(&mut self.documents);
-        self = self.script("let now = now(); declare(\"Device.**\", #{path: now, value: now, writable: 1});");
+        let roots: BTreeSet<&str> = self.device.parameters.keys().filter_map(|name| name.split('.').next()).collect();
+        let read = |root| format!("declare(\"{root}.**\", #{{path: now(), value: now(), writable: 1}});");
+        let read_all: String = roots.into_iter().map(read).collect();
+        self = self.script(&read_all);
         self.periodic();
         self.documents = documents;
         self

@@ -12,4 +12,5 @@ mod properties;
 mod reading;
 mod recorded;
 mod seed_examples;
+mod suite;
 mod writing;

@@ -94,6 +94,19 @@ impl QueuedChange {
         matches!(self, QueuedChange::Add { object: same, .. } if same == object)
     }
 
+    /// Whether it deletes an instance.
+    pub fn is_delete(&self) -> bool {
+        matches!(self, QueuedChange::Delete { .. })
+    }
+
+    /// The instance that goes, or the object that grows.
+    pub fn path(&self) -> &str {
+        match self {
+            QueuedChange::Delete { instance, .. } => instance,
+            QueuedChange::Add { object, .. } => object,
+        }
+    }
+
     /// Who wants it.
     pub fn source(&self) -> u32 {
         match self {

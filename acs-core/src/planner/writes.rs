@@ -11,7 +11,7 @@ use crate::rpc::{AcsRequest, Download, SetParameterAttributesStruct};
 use crate::tree::{DeviceTree, NodeId};
 use crate::value::{TypedValue, Value, XsdType};
 
-use super::{LocalChange, Planner, Purpose, Step, VirtualParameterSet};
+use super::{LocalChange, Planner, Purpose, QueuedChange, Step, VirtualParameterSet};
 
 /// What of a file name is percent-encoded in a URL: all but unreserved characters (RFC 3986 §2.3), and slashes.
 const OUTSIDE_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
@@ -65,17 +65,19 @@ impl Planner<'_> {
             .or_else(|| self.command(weight, self.factory_reset, "FactoryReset", AcsRequest::FactoryReset))
     }
 
+    /// All that is to be deleted, then all that is to be added. What lies below a deleted instance goes with it.
     fn change_instances(&self, weight: i64) -> Option<Step> {
-        for &parent in &self.count_order {
-            if self.situation.tree.is_local(parent) {
-                continue;
-            }
-            let changes = self.queued_changes(parent, weight);
-            if !changes.is_empty() {
-                return Some(Step::Queue(changes));
-            }
-        }
-        None
+        let parents = self.count_order.iter().filter(|&&parent| !self.situation.tree.is_local(parent));
+        let changes = parents.flat_map(|&parent| self.queued_changes(parent, weight));
+        let (deletes, adds): (Vec<_>, Vec<_>) = changes.partition(QueuedChange::is_delete);
+        let goes_with = |change: &QueuedChange| {
+            deletes.iter().any(|delete| {
+                let rest = change.path().strip_prefix(delete.path());
+                rest.is_some_and(|rest| rest.starts_with('.'))
+            })
+        };
+        let changes: Vec<_> = deletes.iter().chain(&adds).filter(|change| !goes_with(change)).cloned().collect();
+        (!changes.is_empty()).then_some(Step::Queue(changes))
     }
 
     fn set_values(&self, weight: i64) -> Option<Step> {
@@ -123,12 +125,13 @@ impl Planner<'_> {
     /// The value that a node should get, when it differs from the known one. Nothing is set of which nothing is known.
     fn wanted_value(&self, id: NodeId, index: usize) -> Option<TypedValue> {
         let (value, explicit_type) = self.effective(index).declaration.wanted.value.as_ref()?;
-        let node = self.situation.tree.node(id);
-        let TypedValue(current, current_type) = node.typed_value()?;
+        let stored = self.situation.tree.node(id).value.as_ref()?;
+        let TypedValue(current, current_type) = &stored.value;
         let xsd_type = explicit_type.as_ref().unwrap_or(current_type);
-        let value = value.clone().coerce(xsd_type);
-        let differs = value != *current || explicit_type.as_ref().is_some_and(|explicit| explicit != current_type);
-        differs.then(|| TypedValue(value, xsd_type.clone()))
+        let wanted = TypedValue(value.clone().coerce(xsd_type), xsd_type.clone());
+        // A device that keeps a value under a type of its own has done what it can.
+        let is_kept = stored.written.as_deref() == Some(&wanted) && wanted.0.clone().coerce(current_type) == *current;
+        (wanted != stored.value && !is_kept).then_some(wanted)
     }
 
     fn set_attributes(&self, weight: i64) -> Option<Step> {

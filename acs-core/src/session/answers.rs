@@ -285,9 +285,18 @@ impl Session {
                 StoredAttributes { notification: entry.notification, access_list: entry.access_list.clone(), at };
             self.tree_mut().set_attributes(node, attributes);
         }
-        let missing = requested.iter().filter(|name| !list.iter().any(|entry| entry.name == **name)).cloned();
+        // What a device leaves out are attributes that it keeps at their defaults.
+        let missing: Vec<&String> =
+            requested.iter().filter(|name| !list.iter().any(|entry| entry.name == **name)).collect();
+        for name in &missing {
+            let Some(node) = self.tree.find(name) else { continue };
+            self.tree_mut().set_attributes(node, StoredAttributes { notification: 0, access_list: Vec::new(), at });
+        }
+        if !missing.is_empty() {
+            let message = format!("GetParameterAttributesResponse lacks {} of the parameters asked for", missing.len());
+            self.note(message, json!({ "names": missing.iter().take(10).collect::<Vec<_>>() }));
+        }
         if let Some(cycle) = &mut self.cycle {
-            cycle.ledger.unreadable_attributes.extend(missing);
             cycle.ledger.split_attribute_reads.pop_front_if(|group| group.as_slice() == requested);
         }
     }
@@ -297,7 +306,7 @@ impl Session {
         for set in sets {
             let Some(node) = self.tree.find(&set.path) else { continue };
             let writer: Arc<str> = set.origin.as_str().into();
-            self.tree_mut().set_written_value(node, set.value.clone(), at, Some(writer));
+            self.tree_mut().set_sent_value(node, set.value.clone(), at, writer);
             if let Some(cycle) = &mut self.cycle {
                 cycle.note_write(&set.path, set.value.0.to_text().into_owned(), &set.origin, set.source);
             }

@@ -301,7 +301,7 @@ impl Session {
             }
             match self.progress(configuration) {
                 Progress::Again => {}
-                Progress::Send(request, purpose) => return self.send(request, purpose),
+                Progress::Send(request, purpose) => return self.send(request, purpose, configuration),
                 Progress::Extensions(calls) => {
                     self.state = State::Waiting;
                     return Output::Extensions(calls);
@@ -311,11 +311,13 @@ impl Session {
         }
     }
 
-    fn send(&mut self, mut request: AcsRequest, purpose: Purpose) -> Output {
+    fn send(&mut self, mut request: AcsRequest, purpose: Purpose, configuration: &dyn Configuration) -> Output {
         let answers = self.cycle.as_ref().map_or(0, |cycle| cycle.answers);
         let id = format!("{:x}{:02x}{:02x}", self.facts.timestamp, self.cycles & 0xff, answers & 0xff);
-        if let AcsRequest::Download(download) = &mut request {
+        if let (AcsRequest::Download(download), Purpose::Command { instance, .. }) = (&mut request, &purpose) {
             download.command_key.clone_from(&id);
+            let file_name = self.download_text(instance, "FileName");
+            download.file_size = configuration.file_size(&file_name).unwrap_or(0);
         }
         self.outstanding = Some(Outstanding { id: id.clone(), request: request.clone(), purpose });
         Output::Request { id, request }
@@ -352,7 +354,7 @@ impl Session {
                 Progress::Again
             }
             Step::Request(AcsRequest::Download(download), Purpose::Command { source, instance })
-                if !download.url.contains("://") =>
+                if self.settings.file_url_prefix.is_empty() && !download.url.contains("://") =>
             {
                 self.refuse_download(source, &instance);
                 Progress::Again

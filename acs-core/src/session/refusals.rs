@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::fault::{Fault, cpe_fault_detail};
 use crate::planner::{CreationStage, PendingSet, Purpose, QueuedChange, Refusal, Sources};
 use crate::rpc::{AcsRequest, CpeFault};
+use crate::tree::StoredValue;
 
 use super::answers::alias_text;
 use super::configuration::Configuration;
@@ -277,9 +278,13 @@ impl Session {
     }
 
     /// Takes in what is to be added and deleted. When an instance was added in this cycle for the very alias that again has too
-    /// few matches, something else declared here has changed its keys: adding one more would go on for ever.
+    /// few matches, something else declared here has changed its keys; when one that was added earlier tells other keys than were
+    /// set, the device does not keep them. In both cases adding one more would go on for ever.
     pub(super) fn queue_changes(&mut self, changes: Vec<QueuedChange>) {
         for change in changes {
+            if self.refuse_addition(&change) {
+                continue;
+            }
             let Some(cycle) = &mut self.cycle else { return };
             let spoilt = match &change {
                 QueuedChange::Add { object, keys, .. } if !keys.is_empty() => {
@@ -308,6 +313,40 @@ impl Session {
             let sources = cycle.lowest_sources(&Sources::from([*source]));
             cycle.ledger.refusals.push(Refusal { sources, code: "instance_key_changed".to_owned(), message, detail });
         }
+    }
+
+    /// Refuses an addition for an alias whose last instance did not keep its keys.
+    fn refuse_addition(&mut self, change: &QueuedChange) -> bool {
+        let QueuedChange::Add { object, keys, source, origin } = change else { return false };
+        let Some((parameter, stored)) = self.lost_key(object, keys) else { return false };
+        let (Some(cycle), Some(written)) = (&mut self.cycle, stored.written) else { return false };
+        let alias = alias_text(keys);
+        let message = format!(
+            "{parameter}: the device acknowledged {:?} as key of an instance that was added for [{alias}], but tells {:?}; no \
+             more are added; declared at {origin}",
+            written.0.to_text(),
+            stored.value.0.to_text(),
+        );
+        let detail = json!({ "parameter": parameter, "set": written, "read": stored.value, "origin": origin });
+        cycle.ledger.unchangeable.insert(object.clone());
+        let sources = cycle.lowest_sources(&Sources::from([*source]));
+        cycle.ledger.refusals.push(Refusal { sources, code: "value_not_kept".to_owned(), message, detail });
+        true
+    }
+
+    /// The key that an instance, added for these keys before, has not kept.
+    fn lost_key(&self, object: &str, keys: &[(String, String)]) -> Option<(String, StoredValue)> {
+        let alias = alias_text(keys);
+        let tree = &self.tree;
+        let instances = tree.children(tree.find(object)?).iter();
+        let added = instances.filter(|&&id| tree.node(id).created_for.as_deref() == Some(alias.as_str()));
+        let mut parameters =
+            added.flat_map(|&id| keys.iter().map(move |(key, _)| format!("{}.{key}", tree.path_text(id))));
+        parameters.find_map(|parameter| {
+            let stored = tree.node(tree.find(&parameter)?).value.clone()?;
+            let is_lost = stored.written.as_ref().is_some_and(|written| **written != stored.value);
+            is_lost.then_some((parameter, stored))
+        })
     }
 
     /// A name that the device no longer knows: it and what is below is forgotten, and its parent listed again.
@@ -369,6 +408,9 @@ impl Session {
             let Some(node) = self.tree.find(name) else { continue };
             let Some(stored) = &self.tree.node(node).value else { continue };
             let Some(written) = &stored.written else { continue };
+            if written.0.clone().coerce(&stored.value.1) == stored.value.0 {
+                continue;
+            }
             let segments: Vec<&str> = name.split('.').collect();
             let wanting = (0u32..).zip(&level.sources).filter_map(|(index, source)| {
                 let declaration = source.declarations.iter().rev().find(|declaration| {

@@ -289,7 +289,7 @@ mod tests {
         tree.set_listed(a, true, true, 900);
         tree.set_enumerated(a, 950);
         let name = tree.find("Device.A.1.Name").unwrap();
-        tree.set_written_value(name, TypedValue::string("zwei"), 1005, Some("wifi, line 3".into()));
+        tree.set_sent_value(name, TypedValue::string("zwei"), 1005, "wifi, line 3".into());
         tree.set_read_value(name, TypedValue::string(""), 1010);
         tree.set_attributes(name, StoredAttributes { notification: 2, access_list: vec!["Subscriber".into()], at: 77 });
         let first = tree.find("Device.A.1").unwrap();

@@ -50,7 +50,7 @@ pub struct StoredValue {
     pub at: i64,
     /// Who set it last through this server: preset, provision, script line, or task.
     pub writer: Option<Arc<str>>,
-    /// What that writer set, when the device has since read back as something else.
+    /// What that writer set, until the device has told the same. What it tells otherwise after that is a change of its own.
     pub written: Option<Box<TypedValue>>,
 }
 
@@ -294,8 +294,8 @@ impl DeviceTree {
 
     /// Records what GetParameterNames says of a node.
     pub fn set_listed(&mut self, id: NodeId, object: bool, writable: bool, at: i64) {
-        // A parameter that has listed children is an object, whatever its own entry says.
-        let object = object || !self.node(id).children.is_empty();
+        // A parameter that has children in the same list is an object, whatever its own entry says.
+        let object = object || self.node(id).children.iter().any(|&child| self.node(child).listed_at >= at);
         self.set_object(id, object);
         let node = self.node_mut(id);
         if at < node.listed_at {
@@ -326,14 +326,7 @@ impl DeviceTree {
                 node.value = Some(before);
                 return;
             }
-            Some(before) => {
-                let written = match before.written {
-                    Some(written) if *written == value => None,
-                    None if before.writer.is_some() && before.value != value => Some(Box::new(before.value)),
-                    unchanged => unchanged,
-                };
-                (before.writer, written)
-            }
+            Some(before) => (before.writer, before.written.filter(|written| **written != value)),
             None => (None, None),
         };
         node.value = Some(StoredValue { value, at, writer, written });
@@ -345,6 +338,15 @@ impl DeviceTree {
         self.set_object(id, false);
         self.node_mut(id).value = Some(StoredValue { value, at, writer, written: None });
         self.changes += 1;
+    }
+
+    /// Records a value that the device has acknowledged, and who set it. Whether the device keeps it, it has yet to tell.
+    pub fn set_sent_value(&mut self, id: NodeId, value: TypedValue, at: i64, writer: Arc<str>) {
+        let written = Some(Box::new(value.clone()));
+        self.set_written_value(id, value, at, Some(writer));
+        if let Some(stored) = &mut self.node_mut(id).value {
+            stored.written = written;
+        }
     }
 
     /// Records attributes that were read or set.
@@ -573,12 +575,14 @@ mod tests {
     fn a_value_that_the_device_did_not_keep_is_remembered() {
         let mut tree = DeviceTree::new();
         let a = tree.ensure("A.B");
-        tree.set_written_value(a, TypedValue::string("secret"), 10, Some("preset p".into()));
+        tree.set_sent_value(a, TypedValue::string("secret"), 10, "preset p".into());
         tree.set_read_value(a, TypedValue::string(""), 20);
         let stored = tree.node(a).value.clone().unwrap();
         assert_eq!(stored.written.as_deref(), Some(&TypedValue::string("secret")));
         tree.set_read_value(a, TypedValue::string("secret"), 30);
         assert!(tree.node(a).value.as_ref().unwrap().written.is_none());
+        tree.set_read_value(a, TypedValue::string("changed by someone"), 40);
+        assert!(tree.node(a).value.as_ref().unwrap().written.is_none(), "it was kept once");
     }
 
     #[test]

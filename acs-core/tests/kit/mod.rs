@@ -1,7 +1,7 @@
 //! A simulated data model that answers RPCs, and a driver that runs a session against it. No XML, no sockets.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use acs_core::change::{DeviceSnapshot, SessionChange};
 use acs_core::device::StoredDevice;
@@ -11,6 +11,7 @@ use acs_core::session::configuration::Configuration;
 use acs_core::session::settings::Settings;
 use acs_core::session::{Input, Output, Session, SessionLog};
 use acs_core::value::{TypedValue, Value, XsdType};
+use serde::Deserialize;
 
 /// A device's data model. Objects end with a dot; an instance's template is what AddObject creates.
 #[derive(Debug, Clone, Default)]
@@ -23,10 +24,12 @@ pub struct Device {
     pub next_instance: i64,
     pub behaviour: Behaviour,
     pub informs: Vec<String>,
+    pub identity: DeviceIdStruct,
 }
 
 /// How a device misbehaves.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
     /// Answer with this fault to the RPC of this name, when the argument text contains the second string.
     pub faults: Vec<(String, String, String)>,
@@ -49,7 +52,35 @@ pub struct Behaviour {
     /// Ignore NextLevel and list the whole subtree.
     pub ignores_next_level: bool,
     /// DownloadResponse status.
+    #[serde(default = "accepted")]
     pub download_status: u32,
+    /// Status of SetParameterValuesResponse, AddObjectResponse and DeleteObjectResponse.
+    pub status: u32,
+    /// Keep this instead of the value that was set, and acknowledge.
+    pub normalised: BTreeMap<String, String>,
+    /// Answer AddObject with this instance number, whatever was added.
+    pub announces: Option<i64>,
+    /// Leave these names, and what is below them, out of GetParameterNamesResponse.
+    pub unlisted: BTreeSet<String>,
+    /// List only parameters, not the objects that they are in.
+    pub lists_no_objects: bool,
+    /// Names that GetParameterNamesResponse has beside those asked for.
+    pub further_names: Vec<String>,
+    /// Values that GetParameterValuesResponse has beside those asked for.
+    pub further_values: Vec<String>,
+    /// Leave these out of GetParameterAttributesResponse.
+    pub unanswered_attributes: BTreeSet<String>,
+    /// Send an empty POST instead of an answer to the RPC of this name.
+    pub silent: Option<String>,
+    /// Vanish instead of answering the RPC of this name.
+    pub vanishes: Option<String>,
+    /// Answer the RPC of this name as if it had been a Reboot.
+    pub confused: Option<String>,
+}
+
+/// DownloadResponse: a TransferComplete will follow.
+fn accepted() -> u32 {
+    1
 }
 
 pub fn string(text: &str) -> TypedValue {
@@ -63,12 +94,39 @@ pub fn boolean(value: bool) -> TypedValue {
 }
 
 impl Device {
-    /// A model of `path = value` lines: `A.B.C = text` (writable), `A.B.C : text` (read-only), `A.B. +` (an object that may grow),
-    /// values `12u`, `true`, else strings. Parents are made as read-only objects; numeric segments as deletable instances.
+    /// A model of lines, see [`Device::change`].
     pub fn parse(lines: &str) -> Device {
-        let mut device =
-            Device { behaviour: Behaviour { download_status: 1, ..Default::default() }, ..Default::default() };
+        let identity = DeviceIdStruct {
+            manufacturer: "ExampleCorp".into(),
+            oui: "0A1B2C".into(),
+            product_class: "Box".into(),
+            serial_number: "S1".into(),
+        };
+        let behaviour = Behaviour { download_status: accepted(), ..Default::default() };
+        let mut device = Device { behaviour, identity, next_instance: 100, ..Default::default() };
+        device.change(lines);
+        device
+    }
+
+    /// Takes in lines of a model.
+    ///
+    /// | line | |
+    /// | --- | --- |
+    /// | `A.B.C = text`, `A.B.C : text` | a parameter, writable or read-only; values `12u`, `true`, `5:unsignedLong`, else strings |
+    /// | `A.B. +` | an object that may grow |
+    /// | `A.B.+.C = text` | what a new instance of it has |
+    /// | `A.B. =`, `A.B. :` | an object, writable (an instance: may be deleted) or read-only |
+    /// | `- A.B.C`, `- A.B.` | is gone |
+    ///
+    /// Parents are made as read-only objects; numeric segments as deletable instances.
+    pub fn change(&mut self, lines: &str) {
+        let device = self;
         for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            if let Some(gone) = line.strip_prefix("- ") {
+                device.objects.retain(|name, _| !name.starts_with(gone));
+                device.parameters.retain(|name, _| name != gone && !(gone.ends_with('.') && name.starts_with(gone)));
+                continue;
+            }
             if let Some(object) = line.strip_suffix(" +") {
                 device.add_parents(object);
                 device.objects.insert(object.to_owned(), true);
@@ -82,6 +140,10 @@ impl Device {
                 }
             };
             let writable = writable || line.ends_with(" =");
+            if let Some((object, name)) = path.split_once("+.") {
+                device.templates.entry(object.to_owned()).or_default().push((name.to_owned(), parse_value(value)));
+                continue;
+            }
             if path.ends_with('.') {
                 device.add_parents(path);
                 device.objects.insert(path.to_owned(), writable);
@@ -90,8 +152,6 @@ impl Device {
             device.add_parents(path);
             device.parameters.insert(path.to_owned(), (writable, parse_value(value)));
         }
-        device.next_instance = 100;
-        device
     }
 
     fn add_parents(&mut self, path: &str) {
@@ -114,6 +174,24 @@ impl Device {
         self.parameters.get(path).map(|(_, value)| &value.0)
     }
 
+    /// What comes of a request.
+    pub fn react(&mut self, request: &AcsRequest) -> Input {
+        let is = |name: &Option<String>| name.as_deref() == Some(request.name());
+        if is(&self.behaviour.vanishes) {
+            return Input::Gone { reason: "the connection was closed".into() };
+        }
+        if is(&self.behaviour.silent) {
+            return Input::Unanswered { reason: "an empty POST came instead".into() };
+        }
+        if is(&self.behaviour.confused) {
+            return Input::Response(CpeResponse::RebootResponse);
+        }
+        match self.answer(request) {
+            Ok(response) => Input::Response(response),
+            Err(fault) => Input::Fault(fault),
+        }
+    }
+
     pub fn answer(&mut self, request: &AcsRequest) -> Result<CpeResponse, CpeFault> {
         let arguments = describe(request);
         for (rpc, contains, code) in &self.behaviour.faults {
@@ -134,11 +212,14 @@ impl Device {
                     let hidden = self.behaviour.hidden.contains(name);
                     list.push((name.clone(), if hidden { string("") } else { value.clone() }));
                 }
+                let further = self.behaviour.further_values.iter();
+                list.extend(further.filter_map(|name| Some((name.clone(), self.parameters.get(name)?.1.clone()))));
                 Ok(CpeResponse::GetParameterValuesResponse(list))
             }
             AcsRequest::SetParameterValues { parameter_list, .. } => self.set(parameter_list),
             AcsRequest::GetParameterAttributes { parameter_names } => {
-                let list = parameter_names.iter().map(|name| {
+                let answered = |name: &&String| !self.behaviour.unanswered_attributes.contains(*name);
+                let list = parameter_names.iter().filter(answered).map(|name| {
                     let (notification, access_list) = self.attributes.get(name).cloned().unwrap_or_default();
                     ParameterAttributes { name: name.clone(), notification, access_list }
                 });
@@ -168,7 +249,8 @@ impl Device {
                         self.parameters.insert(path, (true, value));
                     }
                 }
-                Ok(CpeResponse::AddObjectResponse { instance_number: number, status: 0 })
+                let instance_number = self.behaviour.announces.unwrap_or(number);
+                Ok(CpeResponse::AddObjectResponse { instance_number, status: self.behaviour.status })
             }
             AcsRequest::DeleteObject { object_name, .. } => {
                 if !self.objects.contains_key(object_name) {
@@ -178,7 +260,7 @@ impl Device {
                     self.objects.retain(|name, _| !name.starts_with(object_name.as_str()));
                     self.parameters.retain(|name, _| !name.starts_with(object_name.as_str()));
                 }
-                Ok(CpeResponse::DeleteObjectResponse { status: 0 })
+                Ok(CpeResponse::DeleteObjectResponse { status: self.behaviour.status })
             }
             AcsRequest::Download(_) => Ok(CpeResponse::DownloadResponse {
                 status: self.behaviour.download_status,
@@ -211,7 +293,8 @@ impl Device {
         if !path.is_empty() && !self.objects.contains_key(path) {
             return Err(fault("9005"));
         }
-        let below = |name: &String| name.starts_with(path) && name != path;
+        let unlisted = |name: &String| self.behaviour.unlisted.iter().any(|hidden| name.starts_with(hidden.as_str()));
+        let below = |name: &String| name.starts_with(path) && name != path && !unlisted(name);
         let one = |name: &String| {
             let rest = name[path.len()..].trim_end_matches('.');
             !next_level || self.behaviour.ignores_next_level || !rest.contains('.')
@@ -220,14 +303,13 @@ impl Device {
         if !next_level && !path.is_empty() {
             list.push(ParameterInfo { name: path.into(), writable: self.objects[path] });
         }
-        list.extend(
-            self.objects
-                .iter()
-                .filter(|(name, _)| below(name) && one(name))
-                .map(|(name, writable)| info(name, *writable)),
-        );
+        let objects = self.objects.iter().filter(|(name, _)| below(name) && one(name));
+        if !self.behaviour.lists_no_objects {
+            list.extend(objects.map(|(name, writable)| info(name, *writable)));
+        }
         let parameters = self.parameters.iter().filter(|(name, _)| below(name) && one(name));
         list.extend(parameters.map(|(name, (writable, _))| info(name, *writable)));
+        list.extend(self.behaviour.further_names.iter().map(|name| info(name, false)));
         Ok(CpeResponse::GetParameterNamesResponse(list))
     }
 
@@ -258,22 +340,21 @@ impl Device {
             });
         }
         for (name, value) in list {
+            let mut value = value.clone();
+            if let Some(text) = self.behaviour.normalised.get(name) {
+                value.0 = Value::from(text.as_str()).coerce(&value.1);
+            }
             if !self.behaviour.forgetful.contains(name) {
-                self.parameters.get_mut(name).unwrap().1 = value.clone();
+                self.parameters.get_mut(name).unwrap().1 = value;
             }
         }
-        Ok(CpeResponse::SetParameterValuesResponse { status: 0 })
+        Ok(CpeResponse::SetParameterValuesResponse { status: self.behaviour.status })
     }
 
     /// The Inform of this device: the parameters in `informs`.
     pub fn inform(&self, events: &[&str]) -> Inform {
         Inform {
-            device_id: DeviceIdStruct {
-                manufacturer: "ExampleCorp".into(),
-                oui: "0A1B2C".into(),
-                product_class: "Box".into(),
-                serial_number: "S1".into(),
-            },
+            device_id: self.identity.clone(),
             events: events.iter().map(|code| Event { code: code.to_string(), command_key: String::new() }).collect(),
             max_envelopes: 1,
             current_time: None,
@@ -295,7 +376,13 @@ fn fault(code: &str) -> CpeFault {
     CpeFault { code: code.into(), message: format!("text of {code}"), set_parameter_values_faults: Vec::new() }
 }
 
-fn parse_value(text: &str) -> TypedValue {
+pub fn parse_value(text: &str) -> TypedValue {
+    if let Some((value, name)) = text.rsplit_once(':') {
+        let xsd_type = XsdType::parse(name);
+        if !matches!(xsd_type, XsdType::Other(_)) {
+            return TypedValue(Value::from(value).coerce(&xsd_type), xsd_type);
+        }
+    }
     match text {
         "true" => boolean(true),
         "false" => boolean(false),
@@ -335,7 +422,12 @@ pub fn describe(request: &AcsRequest) -> String {
         }
         AcsRequest::AddObject { object_name, .. } => format!("AddObject {object_name}"),
         AcsRequest::DeleteObject { object_name, .. } => format!("DeleteObject {object_name}"),
-        AcsRequest::Download(download) => format!("Download {} {}", download.file_type, download.url),
+        AcsRequest::Download(download) => {
+            let size = if download.file_size > 0 { format!(" {} bytes", download.file_size) } else { String::new() };
+            let target = &download.target_file_name;
+            let target = if target.is_empty() { String::new() } else { format!(" to {target}") };
+            format!("Download {} {}{size}{target}", download.file_type, download.url)
+        }
         AcsRequest::Reboot { .. } => "Reboot".into(),
         AcsRequest::FactoryReset => "FactoryReset".into(),
         AcsRequest::Upload(upload) => format!("Upload {} {}", upload.file_type, upload.url),
@@ -385,6 +477,16 @@ pub struct World {
     pub serialise: bool,
 }
 
+/// Looks on while a session is driven.
+pub trait Observer {
+    fn begin(&mut self, _snapshot: &DeviceSnapshot, _inform: &Inform, _timestamp: i64, _settings: &Settings) {}
+    fn input(&mut self, _input: &Input) {}
+    fn output(&mut self, _output: &Output) {}
+    fn end(&mut self, _change: &SessionChange) {}
+}
+
+impl Observer for () {}
+
 pub type Extension<'a> = &'a dyn Fn(&ExtensionCall) -> Result<serde_json::Value, ScriptFault>;
 
 impl World {
@@ -407,39 +509,50 @@ impl World {
         extension: Extension<'_>,
         transfers: &[TransferComplete],
     ) -> Visit {
+        self.observed_session(device, events, configuration, extension, transfers, &mut ())
+    }
+
+    pub fn observed_session(
+        &mut self,
+        device: &mut Device,
+        events: &[&str],
+        configuration: &dyn Configuration,
+        extension: Extension<'_>,
+        transfers: &[TransferComplete],
+        observer: &mut dyn Observer,
+    ) -> Visit {
         let inform = device.inform(events);
+        observer.begin(&self.snapshot, &inform, self.clock, &self.settings);
         let mut session = Session::open(self.snapshot.clone(), &inform, self.clock, self.settings.clone());
         let mut requests = Vec::new();
-        for transfer in transfers {
-            let output = session.step(Input::TransferComplete(transfer.clone()), configuration);
-            assert_eq!(output, Output::Acknowledged);
-        }
-        let mut output = session.step(Input::Ready, configuration);
-        loop {
+        let calls = transfers.iter().cloned().map(Input::TransferComplete);
+        let mut inputs: VecDeque<Input> = calls.chain([Input::Ready]).collect();
+        while let Some(input) = inputs.pop_front() {
             if self.serialise {
                 let text = serde_json::to_string(&session).unwrap();
                 session = serde_json::from_str(&text).unwrap();
                 assert_eq!(serde_json::to_string(&session).unwrap(), text);
             }
-            output = match output {
+            observer.input(&input);
+            let output = session.step(input, configuration);
+            observer.output(&output);
+            match output {
                 Output::Request { request, .. } => {
                     assert!(requests.len() < 5_000, "endless: {:?}", &requests[..20]);
                     requests.push(describe(&request));
-                    match device.answer(&request) {
-                        Ok(response) => session.step(Input::Response(response), configuration),
-                        Err(fault) => session.step(Input::Fault(fault), configuration),
-                    }
+                    inputs.push_back(device.react(&request));
                 }
                 Output::Extensions(calls) => {
                     let results = calls.into_iter().map(|call| (call.clone(), extension(&call))).collect();
-                    session.step(Input::Extensions(results), configuration)
+                    inputs.push_back(Input::Extensions(results));
                 }
-                Output::Finished => break,
-                other => panic!("unexpected {other:?}"),
-            };
+                Output::Acknowledged | Output::Finished => {}
+                Output::Refused { reason } => panic!("refused: {reason}"),
+            }
         }
         let log = session.take_log();
         let change = session.change();
+        observer.end(&change);
         self.store(&change);
         self.clock += 3_000_000;
         Visit { requests, change, log, session }
