@@ -434,6 +434,7 @@ mod tests {
         Task::from_document(&document, "001122-1", "0123456789abcdef01234567".into(), 1_000)
     }
 
+    // Rule: task-errors.
     #[test]
     fn mistakes_are_named() {
         let cases = [

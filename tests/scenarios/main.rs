@@ -11,6 +11,7 @@ mod channels;
 mod properties;
 mod reading;
 mod recorded;
+mod recording;
 mod seed_examples;
 mod suite;
 mod writing;

@@ -132,6 +132,11 @@ impl Session {
 
     fn next_presets(&mut self, configuration: &dyn Configuration) -> Option<Cycle> {
         loop {
+            if self.evaluation.channel.as_ref().is_some_and(|channel| self.blocked.contains(channel)) {
+                // What its preconditions mention could not be fetched: there is nothing to try.
+                self.evaluation.channel = None;
+                self.evaluation.fetched = false;
+            }
             if self.evaluation.channel.is_none() && !self.evaluation.fetched {
                 self.evaluation.channel = self.due_channel(configuration);
                 if let Some(channel) = &self.evaluation.channel {
@@ -148,7 +153,8 @@ impl Session {
             }
             if !self.evaluation.fetched {
                 self.evaluation.fetched = true;
-                let sources = self.mentioned_parameters(&selected);
+                let fetchable = selected.iter().filter(|preset| !self.waits_for_preconditions(&preset.channel));
+                let sources = self.mentioned_parameters(fetchable);
                 if !sources.is_empty() {
                     return Some(Cycle::new(CycleKind::Preconditions, sources, self.tree.changes()));
                 }
@@ -181,8 +187,13 @@ impl Session {
         due.min_by_key(|record| record.retry_at.unwrap_or(now)).map(|record| record.channel.clone())
     }
 
+    /// Whether a channel could not fetch what its preconditions mention, and is not yet to be tried again.
+    fn waits_for_preconditions(&self, channel: &str) -> bool {
+        self.evaluation.channel.is_none() && self.faults.get(channel).is_some_and(|fault| fault.provisions.is_empty())
+    }
+
     /// One source per preset that mentions parameters which are not known yet.
-    fn mentioned_parameters(&self, selected: &[SelectedPreset]) -> Vec<Source> {
+    fn mentioned_parameters<'p>(&self, selected: impl Iterator<Item = &'p SelectedPreset>) -> Vec<Source> {
         let mut sources = Vec::new();
         for preset in selected {
             let arguments = preset.provisions.iter().flat_map(|provision| &provision.arguments);
@@ -329,7 +340,10 @@ impl Session {
                 .filter(|(_, source)| source.channels.contains(&channel))
                 .map(|(index, _)| index)
                 .collect();
-            let calls = guilty.iter().map(|&index| level.sources[index as usize].call()).collect::<Vec<_>>();
+            // What fetches for preconditions is no provision that could be run again.
+            let fetching = cycle.kind == CycleKind::Preconditions;
+            let calls =
+                guilty.iter().filter(|_| !fetching).map(|&index| level.sources[index as usize].call()).collect();
             faults.push((channel, combined(&refusals), calls));
         }
         for (channel, fault, calls) in faults {

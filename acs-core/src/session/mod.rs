@@ -231,6 +231,8 @@ impl Session {
             events.insert("Registered".to_owned());
             outbox.push(event("device.registered", &head.id, timestamp, json!({})));
         }
+        let mut tasks = snapshot.tasks;
+        tasks.sort_by_key(|task| task.timestamp);
         let changes_when_informed = if structure { tree.changes().wrapping_sub(1) } else { tree.changes() };
         Session {
             facts: Arc::new(SessionFacts { device_id: head.id.clone(), timestamp }),
@@ -241,7 +243,7 @@ impl Session {
             changes_when_informed,
             tags_before: tags,
             events,
-            tasks: snapshot.tasks,
+            tasks,
             faults: snapshot.faults.into_iter().map(|fault| (fault.channel.clone(), fault)).collect(),
             changed_faults: BTreeSet::new(),
             operations: snapshot

@@ -22,6 +22,8 @@ pub struct Device {
     /// Per multi-instance object: parameters of a new instance.
     pub templates: BTreeMap<String, Vec<(String, TypedValue)>>,
     pub next_instance: i64,
+    /// The highest instance number that each table ever had, as far as instances were deleted.
+    pub highest: BTreeMap<String, i64>,
     pub behaviour: Behaviour,
     pub informs: Vec<String>,
     pub identity: DeviceIdStruct,
@@ -58,6 +60,8 @@ pub struct Behaviour {
     pub status: u32,
     /// Keep this instead of the value that was set, and acknowledge.
     pub normalised: BTreeMap<String, String>,
+    /// Number new instances from the highest that their table ever had, instead of over all tables.
+    pub numbers_by_table: bool,
     /// Answer AddObject with this instance number, whatever was added.
     pub announces: Option<i64>,
     /// Leave these names, and what is below them, out of GetParameterNamesResponse.
@@ -237,7 +241,7 @@ impl Device {
                 if self.objects.get(object_name) != Some(&true) {
                     return Err(fault("9005"));
                 }
-                let number = self.next_instance;
+                let number = self.next_number(object_name);
                 let count = if self.behaviour.ignores_add { 0 } else { 1 + i64::from(self.behaviour.adds_two) };
                 self.next_instance += count.max(1);
                 for offset in 0..count {
@@ -255,6 +259,10 @@ impl Device {
             AcsRequest::DeleteObject { object_name, .. } => {
                 if !self.objects.contains_key(object_name) {
                     return Err(fault("9005"));
+                }
+                if let Some((table, number)) = object_name.trim_end_matches('.').rsplit_once('.') {
+                    let highest = self.highest.entry(format!("{table}.")).or_default();
+                    *highest = number.parse().unwrap_or(0).max(*highest);
                 }
                 if !self.behaviour.ignores_delete {
                     self.objects.retain(|name, _| !name.starts_with(object_name.as_str()));
@@ -287,6 +295,15 @@ impl Device {
                 xml: "<Result>1</Result>".into(),
             }),
         }
+    }
+
+    fn next_number(&self, table: &str) -> i64 {
+        if !self.behaviour.numbers_by_table {
+            return self.next_instance;
+        }
+        let numbers =
+            self.objects.keys().filter_map(|name| name.strip_prefix(table)?.trim_end_matches('.').parse().ok());
+        numbers.chain(self.highest.get(table).copied()).max().unwrap_or(0) + 1
     }
 
     fn names(&self, path: &str, next_level: bool) -> Result<CpeResponse, CpeFault> {

@@ -77,6 +77,7 @@ pub async fn an_ended_task_does_not_come_back(store: &impl Store) {
 }
 
 /// Only tasks of the same device and key are replaced.
+// Rule: task-unique-key.
 pub async fn a_replaced_task_takes_its_fault_along(store: &impl Store) {
     let mut first = change("1", 1_000, &[]);
     let id = first.head.id.clone();

@@ -1,28 +1,24 @@
 //! Runs a case: its sessions one after the other, each recorded and replayed.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use acs_core::change::{DeviceSnapshot, SessionChange};
 use acs_core::device::StoredDevice;
-use acs_core::rpc::{CpeFault, DeviceIdStruct, Inform, TransferComplete};
+use acs_core::rpc::{CpeFault, DeviceIdStruct, TransferComplete};
 use acs_core::script::{ExtensionCall, ScriptFault, SessionFacts};
+use acs_core::session::TreeContext;
 use acs_core::session::settings::Settings;
-use acs_core::session::{Input, Output, TreeContext};
 use acs_core::task::Task;
 use acs_core::value::{Value, parse_date_time};
-use cwmp::{SessionRecorder, SessionRecording};
-use lodestar::record::Recorder;
-use lodestar::replay::replay_file;
 use lodestar::snapshot::Snapshot;
-use sandbox::Limits;
 use serde_json::Value as Json;
 
 use super::directory;
 use super::document::{Case, Documents, Extension, Step, Transfer, duration};
 use super::expect::Actual;
 use crate::bench::Scenario;
-use crate::kit::{Observer, Visit};
+use crate::kit::Visit;
+use crate::recording::{Tape, limits, replayed};
 
 /// Runs a case. `Err` is what went another way than it says.
 pub fn play(case: &Case, recordings: &Path) -> Result<(), String> {
@@ -36,12 +32,12 @@ pub fn play(case: &Case, recordings: &Path) -> Result<(), String> {
             calls.borrow_mut().push(Json::Array(call.arguments.clone()));
             answer(&case.extensions, call)
         };
-        let (snapshot, problems) = Snapshot::build(&scenario.documents, None, &Limits::default());
+        let (snapshot, problems) = Snapshot::build(&scenario.documents, None, &limits());
         let events: Vec<&str> = step.events.iter().map(String::as_str).collect();
         let transfers: Vec<_> = step.transfers.iter().map(|transfer| transfer_complete(&scenario, transfer)).collect();
         scenario.world.settings = settings(&scenario, &snapshot, &case.file_url_prefix);
         let folder = recordings.join(number.to_string());
-        let mut tape = Tape { configuration: &snapshot, folder: folder.clone(), recording: None };
+        let mut tape = Tape::new(&snapshot, &folder);
         let visit =
             scenario.world.observed_session(&mut scenario.device, &events, &snapshot, &answer, &transfers, &mut tape);
         let mut differences =
@@ -184,44 +180,6 @@ fn shown(visit: &Visit) -> String {
         text.push_str(&format!("\n    channel {channel}: {code}"));
     }
     text
-}
-
-/// Records what a session does.
-struct Tape<'a> {
-    configuration: &'a Snapshot,
-    folder: PathBuf,
-    recording: Option<Box<dyn SessionRecording>>,
-}
-
-impl Observer for Tape<'_> {
-    fn begin(&mut self, snapshot: &DeviceSnapshot, inform: &Inform, timestamp: i64, settings: &Settings) {
-        let recorder = Recorder::new(self.folder.clone(), Vec::new()).unwrap();
-        self.recording = recorder.begin(snapshot, inform, timestamp, settings, self.configuration);
-    }
-
-    fn input(&mut self, input: &Input) {
-        self.recording.iter_mut().for_each(|recording| recording.input(input));
-    }
-
-    fn output(&mut self, output: &Output) {
-        self.recording.iter_mut().for_each(|recording| recording.output(output));
-    }
-
-    fn end(&mut self, change: &SessionChange) {
-        if let Some(recording) = self.recording.take() {
-            recording.end(change);
-        }
-    }
-}
-
-/// Replays a session's recording; what is different.
-pub fn replayed(folder: &Path) -> Option<String> {
-    let file = std::fs::read_dir(folder).unwrap().next().expect("the session was recorded").unwrap().path();
-    match replay_file(&file, &[], &Limits::default()) {
-        Ok(report) if report.is_as_recorded() => None,
-        Ok(report) => Some(report.to_text("replay")),
-        Err(error) => Some(format!("replay: {error:#}")),
-    }
 }
 
 /// A stored or read value, as cases write it.
