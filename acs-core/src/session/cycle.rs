@@ -301,7 +301,7 @@ impl Session {
             }
             match self.progress(configuration) {
                 Progress::Again => {}
-                Progress::Send(request, purpose) => return self.send(request, purpose, configuration),
+                Progress::Send(request, purpose) => return self.send(request, purpose),
                 Progress::Extensions(calls) => {
                     self.state = State::Waiting;
                     return Output::Extensions(calls);
@@ -311,13 +311,11 @@ impl Session {
         }
     }
 
-    fn send(&mut self, mut request: AcsRequest, purpose: Purpose, configuration: &dyn Configuration) -> Output {
+    fn send(&mut self, mut request: AcsRequest, purpose: Purpose) -> Output {
         let answers = self.cycle.as_ref().map_or(0, |cycle| cycle.answers);
         let id = format!("{:x}{:02x}{:02x}", self.facts.timestamp, self.cycles & 0xff, answers & 0xff);
-        if let (AcsRequest::Download(download), Purpose::Command { instance, .. }) = (&mut request, &purpose) {
+        if let AcsRequest::Download(download) = &mut request {
             download.command_key.clone_from(&id);
-            let file_name = self.download_text(instance, "FileName");
-            download.file_size = configuration.file_size(&file_name).unwrap_or(0);
         }
         self.outstanding = Some(Outstanding { id: id.clone(), request: request.clone(), purpose });
         Output::Request { id, request }

@@ -10,7 +10,7 @@ use acs_core::session::TreeContext;
 use acs_core::session::settings::Settings;
 use acs_core::task::Task;
 use acs_core::value::{Value, parse_date_time};
-use lodestar::snapshot::Snapshot;
+use lodestar::snapshot::{FileFacts, Snapshot};
 use serde_json::Value as Json;
 
 use super::directory;
@@ -127,7 +127,8 @@ fn adopt(scenario: &mut Scenario, documents: &Documents) {
     own.virtual_parameters.extend(documents.virtual_parameters.clone());
     own.objects.extend(documents.objects.clone());
     own.config.extend(documents.config.clone());
-    own.files.extend(documents.files.clone());
+    let facts = |(name, length): (&String, &u64)| (name.clone(), FileFacts { length: *length, sha256: String::new() });
+    own.files.extend(documents.files.iter().map(facts));
 }
 
 /// The settings as a session of the server has them.
