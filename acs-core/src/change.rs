@@ -8,6 +8,7 @@ use crate::device::{DeviceHead, StoredDevice};
 use crate::fault::FaultRecord;
 use crate::operation::Operation;
 use crate::task::{Task, TaskState};
+use crate::transfer::Transfer;
 use crate::tree::DeviceTree;
 use crate::value::Value;
 
@@ -22,6 +23,8 @@ pub struct DeviceSnapshot {
     pub faults: Vec<FaultRecord>,
     /// Transfers that wait for their TransferComplete.
     pub operations: Vec<Operation>,
+    /// Records of transfers of which there may be news.
+    pub transfers: Vec<Transfer>,
 }
 
 /// What a session changed.
@@ -39,6 +42,8 @@ pub struct SessionChange {
     pub faults: Vec<(String, Option<FaultRecord>)>,
     /// Operations by command key: stored (`Some`) or ended (`None`).
     pub operations: Vec<(String, Option<Operation>)>,
+    /// Records of transfers that there is news of.
+    pub transfers: Vec<Transfer>,
     /// Tasks that changed state.
     pub tasks: Vec<TaskChange>,
     /// For the outbox: what others may want to know.

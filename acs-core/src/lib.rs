@@ -25,5 +25,6 @@ pub mod script;
 pub mod secret;
 pub mod session;
 pub mod task;
+pub mod transfer;
 pub mod tree;
 pub mod value;

@@ -24,6 +24,7 @@ use crate::secret::is_secret;
 use crate::session::settings::Settings;
 use crate::session::{Input, Output};
 use crate::task::Task;
+use crate::transfer::Transfer;
 use crate::tree::DeviceTree;
 
 /// The version of the format that is written here.
@@ -74,6 +75,9 @@ pub struct Header {
     pub faults: Vec<FaultRecord>,
     /// [`DeviceSnapshot::operations`]
     pub operations: Vec<Operation>,
+    /// [`DeviceSnapshot::transfers`]
+    #[serde(default)]
+    pub transfers: Vec<Transfer>,
     /// The device's Inform.
     pub inform: Inform,
     /// When it arrived, in milliseconds since the Unix epoch.
@@ -99,7 +103,13 @@ impl Header {
     /// What the session is opened with.
     pub fn into_snapshot(self) -> (DeviceSnapshot, Inform, i64, Settings) {
         let device = self.device.map(|device| StoredDevice { head: device.head, tags: device.tags, tree: device.tree });
-        let snapshot = DeviceSnapshot { device, tasks: self.tasks, faults: self.faults, operations: self.operations };
+        let snapshot = DeviceSnapshot {
+            device,
+            tasks: self.tasks,
+            faults: self.faults,
+            operations: self.operations,
+            transfers: self.transfers,
+        };
         (snapshot, self.inform, self.timestamp, self.settings)
     }
 }
@@ -140,6 +150,7 @@ impl Tape {
             tasks: snapshot.tasks.clone(),
             faults: snapshot.faults.clone(),
             operations: snapshot.operations.clone(),
+            transfers: snapshot.transfers.clone(),
             inform: inform.clone(),
             timestamp,
             settings: settings.clone(),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use cwmp::connection_request::{AddressPolicy, Network, PortRange};
 use serde::Deserialize;
+use ui_api::UploadLimits;
 
 use crate::command_line::ServeArguments;
 use crate::waker::RequestRates;
@@ -30,6 +31,31 @@ struct ConfigFile {
     record: Option<PathBuf>,
     record_device: Vec<String>,
     extensions: ExtensionOptions,
+    uploads: UploadOptions,
+}
+
+/// The configuration file's `[uploads]`: how much devices may send, in bytes.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct UploadOptions {
+    /// One file.
+    pub file_bytes: Option<u64>,
+    /// All stored files of a device together.
+    pub device_bytes: Option<u64>,
+    /// All stored files of all devices together.
+    pub total_bytes: Option<u64>,
+}
+
+impl UploadOptions {
+    /// With the defaults for what is not given.
+    pub fn limits(self) -> UploadLimits {
+        let default = UploadLimits::default();
+        UploadLimits {
+            file_bytes: self.file_bytes.unwrap_or(default.file_bytes),
+            device_bytes: self.device_bytes.unwrap_or(default.device_bytes),
+            total_bytes: self.total_bytes.unwrap_or(default.total_bytes),
+        }
+    }
 }
 
 /// The configuration file's `[extensions]`.
@@ -65,6 +91,8 @@ pub struct ServeOptions {
     pub request_rates: RequestRates,
     /// Extensions.
     pub extensions: ExtensionOptions,
+    /// How much devices may send.
+    pub uploads: UploadOptions,
     /// Where sessions are recorded, if they are.
     pub record: Option<PathBuf>,
     /// The devices whose sessions are recorded; empty for all.
@@ -121,6 +149,7 @@ impl ServeOptions {
                 .find(|list| !list.is_empty())
                 .unwrap_or_default(),
             extensions: file.extensions,
+            uploads: file.uploads,
             demo: arguments.demo,
         };
         if options.nbi_open && !options.nbi_listen.ip().is_loopback() {
@@ -160,13 +189,16 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("lodestar-options-{}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("lodestar.toml");
-        std::fs::write(&path, "data-dir = \"/a\"\nnbi-listen = \"127.0.0.1:1\"\n").unwrap();
+        let text = "data-dir = \"/a\"\nnbi-listen = \"127.0.0.1:1\"\n[uploads]\nfile-bytes = 1000\n";
+        std::fs::write(&path, text).unwrap();
         let arguments =
             ServeArguments { config: Some(path.clone()), data_dir: Some("/b".into()), ..Default::default() };
         let options = ServeOptions::resolve(arguments).unwrap();
         assert_eq!(options.data_dir, Path::new("/b"));
         assert_eq!(options.nbi_listen.port(), 1);
         assert_eq!(options.cwmp_listen, ["0.0.0.0:7547".parse().unwrap()]);
+        let limits = UploadLimits { file_bytes: 1_000, ..UploadLimits::default() };
+        assert_eq!(options.uploads.limits(), limits);
 
         std::fs::write(&path, "nbi-lisen = \"127.0.0.1:1\"\n").unwrap();
         let arguments = ServeArguments { config: Some(path), ..Default::default() };

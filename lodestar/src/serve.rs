@@ -114,6 +114,7 @@ pub async fn run_telling(
         }
     });
     let files = FileServer::new(store.clone(), signer, || chrono::Utc::now().timestamp_millis());
+    let files = files.with_upload_limits(options.uploads.limits());
     let files = Arc::new(if plain { files.with_plain_paths() } else { files });
     let files_stop = stop.clone();
     tasks.spawn(async move {

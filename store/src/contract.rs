@@ -10,12 +10,13 @@ use acs_core::device::StoredDevice;
 use acs_core::fault::FaultRecord;
 use acs_core::query::Query;
 use acs_core::task::{Task, TaskState};
+use acs_core::transfer::MovementReport;
 use acs_core::value::Value;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 
-use crate::file::{FileInfo, FileMetadata, FileWriter};
+use crate::file::{FileInfo, FileMetadata, FileWriter, UploadUsage};
 use crate::find::{Find, Records};
 
 /// Why a store did not do it.
@@ -140,8 +141,12 @@ pub enum Listing {
     Faults,
     /// Pending downloads.
     Operations,
-    /// Files' descriptions.
+    /// Records of what devices fetched and sent.
+    Transfers,
+    /// Descriptions of files for devices.
     Files,
+    /// Descriptions of files from devices.
+    Uploads,
     /// Documents that operators write.
     Documents(Collection),
 }
@@ -222,8 +227,8 @@ pub trait Store: Send + Sync {
     /// One device.
     async fn get_device(&self, device_id: &str) -> Result<Option<StoredDevice>, StoreError>;
 
-    /// Removes a device with its tasks, faults, operations, credentials and what came of its connection requests. Returns whether
-    /// it was there.
+    /// Removes a device with its tasks, faults, operations, transfers, uploads, credentials and what came of its connection requests.
+    /// Returns whether it was there.
     async fn delete_device(&self, device_id: &str) -> Result<bool, StoreError>;
 
     /// Sets (`Some`) or removes (`None`) a tag.
@@ -315,6 +320,14 @@ pub trait Store: Send + Sync {
 
     /// Removes a file. Returns whether it was there.
     async fn delete_file(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// How much the files take that devices sent.
+    async fn upload_usage(&self, device_id: &str) -> Result<UploadUsage, StoreError>;
+
+    /// Adds to a transfer's record what the file server sent or received. The device need not be known: it may fetch a file before
+    /// its first session is written.
+    async fn note_movement(&self, device_id: &str, command_key: &str, report: MovementReport)
+    -> Result<(), StoreError>;
 
     /// Whether the store can write and read.
     async fn health(&self) -> Result<(), StoreError>;

@@ -1,4 +1,4 @@
-//! Files for devices to download: a description, and the content in chunks, so that no file is ever in memory as a whole.
+//! Files for devices to download, and from devices that upload: a description, and the content in chunks, so that no file is ever in memory as a whole.
 
 use acs_core::value::format_date_time;
 use async_trait::async_trait;
@@ -25,6 +25,37 @@ pub struct FileMetadata {
     pub version: String,
     /// When it was uploaded, in milliseconds since the Unix epoch.
     pub uploaded_at: i64,
+    /// Of a file that a device sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadOrigin>,
+}
+
+/// The beginning of the names of files that devices sent. Others cannot have it.
+pub const UPLOADS: &str = "uploads/";
+
+/// Which transfer a file came by. Each brings one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadOrigin {
+    /// Who sent it.
+    pub device: String,
+    /// The CommandKey of the Upload.
+    pub command_key: String,
+}
+
+impl UploadOrigin {
+    /// What the file's name begins with.
+    pub fn folder(&self) -> String {
+        format!("{UPLOADS}{}/{}/", self.device, self.command_key)
+    }
+}
+
+/// How much devices have sent and is still stored, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UploadUsage {
+    /// By one device.
+    pub device_bytes: u64,
+    /// By all of them.
+    pub total_bytes: u64,
 }
 
 /// A stored file.
@@ -51,9 +82,9 @@ pub trait FileWriter: Send {
 }
 
 impl FileInfo {
-    /// The document that the NBI shows.
+    /// The document that the NBI shows. A file that a device sent has the id of its transfer.
     pub fn document(&self) -> Json {
-        json!({
+        let mut document = json!({
             "_id": self.metadata.name,
             "filename": self.metadata.name,
             "length": self.length,
@@ -66,6 +97,12 @@ impl FileInfo {
                 "version": self.metadata.version,
             },
             "sha256": self.sha256,
-        })
+        });
+        if let Some(UploadOrigin { device, command_key }) = &self.metadata.upload {
+            document["_id"] = format!("{device}:{command_key}").into();
+            document["device"] = device.as_str().into();
+            document["commandKey"] = command_key.as_str().into();
+        }
+        document
     }
 }

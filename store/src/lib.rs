@@ -14,6 +14,6 @@ mod record;
 pub use contract::{Collection, Lease, Listing, Statistics, Store, StoreError, StoredEvent};
 pub use document::{device_document, value_json};
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
-pub use file::{FileInfo, FileMetadata, FileWriter};
+pub use file::{FileInfo, FileMetadata, FileWriter, UploadOrigin, UploadUsage};
 pub use find::{Find, QueryReport, Records};
 pub use record::DeviceRecord;

@@ -152,7 +152,8 @@ async fn one_process_writes_and_others_may_read() {
 #[tokio::test]
 async fn ended_tasks_and_old_events_go_in_the_end() {
     let directory = tempfile::tempdir().unwrap();
-    let options = EmbeddedOptions { task_retention: Duration::from_secs(10), outbox_length: 5 };
+    let options =
+        EmbeddedOptions { task_retention: Duration::from_secs(10), outbox_length: 5, ..EmbeddedOptions::default() };
     let store = EmbeddedStore::open_with(&directory.path().join("lodestar.db"), options).unwrap();
     let mut session = conformance::change("1", 1_000, &[]);
     let device = session.head.id.clone();

@@ -14,4 +14,5 @@ mod recorded;
 mod recording;
 mod seed_examples;
 mod suite;
+mod transfers;
 mod writing;

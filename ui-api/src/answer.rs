@@ -8,6 +8,7 @@ use hyper::body::Frame;
 use hyper::ext::ReasonPhrase;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 use store::StoreError;
 
@@ -35,6 +36,16 @@ impl Answer {
     /// A JSON document.
     pub fn json(status: StatusCode, document: &Json) -> Answer {
         Answer::with(status, Some("application/json"), document.to_string().into())
+    }
+
+    /// Bytes that are written while they are read, as a file to be saved: never to be shown or run.
+    pub fn attachment(body: Body, name: &str, length: u64) -> Answer {
+        let encoded = utf8_percent_encode(name, NON_ALPHANUMERIC);
+        Answer(Response::new(body))
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(header::CONTENT_LENGTH, &length.to_string())
+            .header(header::CONTENT_DISPOSITION, &format!("attachment; filename*=UTF-8''{encoded}"))
+            .header(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")
     }
 
     /// JSON that is written while it is read.

@@ -5,7 +5,7 @@
 //!    └ nbi        the REST API
 //!    │   ├ access     API keys, scopes, throttle, guard against other sites
 //!    │   └ answer     statuses, reason phrases, bodies
-//!    └ files      what devices download
+//!    └ files      what devices download and upload
 //! ```
 //!
 //! What does not live here: the protocol of devices (`cwmp`), storage (`store`), the engine (`acs_core`).
@@ -18,7 +18,7 @@ mod nbi;
 
 pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
 pub use connection::request_line;
-pub use files::{Direction, FileServer, Grant, PathRefusal, UrlSigner, content_mark, serve_files};
+pub use files::{Direction, FileServer, Grant, PathRefusal, UploadLimits, UrlSigner, content_mark, serve_files};
 pub use nbi::{
     ConfigurationFollower, DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, SessionBoard,
     SessionPhase, SessionWatch, serve,

@@ -3,7 +3,7 @@
 //! | collection | rules |
 //! | --- | --- |
 //! | `devices` | Names whose last segment does not begin with `_` are parameters: `._value` is appended. Text operands are tried as text, as a regular expression when written `/re/flags`, as a number, as a date, and as a glob when they contain `*`. `$ne` and `$not` stand alone. |
-//! | `tasks`, `faults` | `timestamp` and `expiry` are dates, `retries` is a number, and these take only comparisons, `$in`, `$nin`, `$exists` and `$type`. |
+//! | `tasks`, `faults`, `transfers`, `uploads` | `timestamp`, `expiry`, `uploadDate` and what ends in `At` or `Time` are dates, `retries` is a number, and these take only comparisons, `$in`, `$nin`, `$exists` and `$type`. |
 //! | others | as they are |
 
 use std::borrow::Cow;
@@ -23,7 +23,7 @@ const EARLIEST_DATE: i64 = 441_763_200_000;
 pub fn parse(collection: &str, query: &Json) -> Result<Query, QueryError> {
     match collection {
         "devices" => mongo::parse_with(query, &Devices),
-        "tasks" | "faults" => mongo::parse_with(query, &Queued),
+        "tasks" | "faults" | "transfers" | "uploads" => mongo::parse_with(query, &Queued),
         _ => mongo::parse(query),
     }
 }
@@ -140,7 +140,7 @@ fn date_within_text(text: &str) -> Option<i64> {
     parsed.filter(|milliseconds| *milliseconds >= EARLIEST_DATE)
 }
 
-/// Tasks and faults.
+/// Tasks, faults and transfers.
 struct Queued;
 
 impl Dialect for Queued {
@@ -174,5 +174,5 @@ impl Dialect for Queued {
 }
 
 fn is_date(field: &str) -> bool {
-    matches!(field, "timestamp" | "expiry")
+    matches!(field, "timestamp" | "expiry" | "uploadDate") || field.ends_with("At") || field.ends_with("Time")
 }

@@ -23,7 +23,8 @@ impl Session {
         if let Some(cycle) = &mut self.cycle {
             cycle.answers += 1;
         }
-        let Outstanding { id, request, purpose } = outstanding;
+        let Outstanding { id, mut request, purpose } = outstanding;
+        self.record_response(&mut request, &response);
         match (request, response, purpose) {
             (
                 AcsRequest::GetParameterNames { parameter_path, next_level },

@@ -14,7 +14,8 @@
 //!
 //! A session is a value: it serialises, and equal inputs give equal outputs. What lives here: state and the step function.
 //! [`cycle`] advances one set of provisions, [`answers`] and [`refusals`] take in what the device says, [`evaluation`] decides
-//! what runs next, [`transfers`] follows downloads, [`virtual_parameters`] nests scripts, [`quota`] bounds what is kept.
+//! what runs next, [`transfers`] follows downloads, [`transfer_records`] keeps their records, [`virtual_parameters`] nests scripts,
+//! [`quota`] bounds what is kept.
 
 mod answers;
 pub mod configuration;
@@ -26,6 +27,7 @@ pub mod quota;
 mod refusals;
 mod reports;
 pub mod settings;
+mod transfer_records;
 mod transfers;
 mod virtual_parameters;
 
@@ -47,6 +49,7 @@ use crate::rpc::{
 };
 use crate::script::{ExtensionCall, LogEntry, ScriptFault, SessionFacts};
 use crate::task::Task;
+use crate::transfer::Transfer;
 use crate::tree::DeviceTree;
 use crate::value::{TypedValue, Value, XsdType};
 
@@ -156,6 +159,9 @@ pub struct Session {
     changed_faults: BTreeSet<String>,
     operations: BTreeMap<String, Operation>,
     changed_operations: BTreeSet<String>,
+    /// Records of transfers of which there may be news, by CommandKey.
+    transfers: BTreeMap<String, Transfer>,
+    changed_transfers: BTreeSet<String>,
     task_changes: Vec<TaskChange>,
     outbox: Vec<OutboxEvent>,
     log: Vec<SessionLog>,
@@ -234,7 +240,7 @@ impl Session {
         let mut tasks = snapshot.tasks;
         tasks.sort_by_key(|task| task.timestamp);
         let changes_when_informed = if structure { tree.changes().wrapping_sub(1) } else { tree.changes() };
-        Session {
+        let mut session = Session {
             facts: Arc::new(SessionFacts { device_id: head.id.clone(), timestamp }),
             settings,
             head,
@@ -252,6 +258,12 @@ impl Session {
                 .map(|operation| (operation.command_key.clone(), operation))
                 .collect(),
             changed_operations: BTreeSet::new(),
+            transfers: snapshot
+                .transfers
+                .into_iter()
+                .map(|transfer| (transfer.command_key.clone(), transfer))
+                .collect(),
+            changed_transfers: BTreeSet::new(),
             task_changes: Vec::new(),
             outbox,
             log,
@@ -269,7 +281,9 @@ impl Session {
             room: None,
             notes: 0,
             script_lines: 0,
-        }
+        };
+        session.see_transfers(inform);
+        session
     }
 
     /// Takes in what happened and says what to do next. `configuration` must be the same throughout a session.
@@ -414,6 +428,7 @@ impl Session {
             tags: self.tag_changes(),
             faults,
             operations,
+            transfers: self.changed_transfers.iter().filter_map(|key| self.transfers.get(key).cloned()).collect(),
             tasks: std::mem::take(&mut self.task_changes),
             events: std::mem::take(&mut self.outbox),
         }
@@ -428,6 +443,10 @@ impl Session {
 
     /// Ends a session that cannot go on: what was running faults, what was learnt is kept.
     fn abandon(&mut self, reason: &str, configuration: &dyn Configuration) {
+        if let Some(Outstanding { request, .. }) = &mut self.outstanding {
+            let mut request = request.clone();
+            self.record_silence(&mut request, &format!("the session ended before the answer came: {reason}"));
+        }
         if let Some(cycle) = &self.cycle {
             let all = cycle.all_sources();
             let fault =

@@ -18,7 +18,9 @@ impl Session {
     pub(super) fn take_fault(&mut self, outstanding: Outstanding, fault: CpeFault, configuration: &dyn Configuration) {
         let Some(cycle) = &mut self.cycle else { return };
         cycle.answers += 1;
-        let Outstanding { request, purpose, .. } = outstanding;
+        let Outstanding { mut request, purpose, .. } = outstanding;
+        self.record_refusal(&mut request, &fault);
+        let Some(cycle) = &mut self.cycle else { return };
         match (request, purpose) {
             (AcsRequest::GetParameterNames { parameter_path, .. }, Purpose::Read { sources }) => {
                 self.names_refused(&parameter_path, &sources, &fault);
@@ -76,7 +78,9 @@ impl Session {
     ) {
         let Some(cycle) = &mut self.cycle else { return };
         cycle.answers += 1;
-        let Outstanding { request, purpose, .. } = outstanding;
+        let Outstanding { mut request, purpose, .. } = outstanding;
+        self.record_silence(&mut request, reason);
+        let Some(cycle) = &mut self.cycle else { return };
         let sources = match &purpose {
             Purpose::Read { sources } => sources.clone(),
             Purpose::SetValues(sets) | Purpose::CreationSet(sets) => sets.iter().map(|set| set.source).collect(),

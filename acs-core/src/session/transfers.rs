@@ -84,6 +84,7 @@ impl Session {
     }
 
     pub(super) fn transfer_complete(&mut self, message: TransferComplete, configuration: &dyn Configuration) {
+        self.record_transfer_complete(&message);
         let Some(operation) = self.operations.remove(&message.command_key) else {
             self.note(
                 "Unrecognized command key in TransferComplete".to_owned(),
@@ -113,8 +114,9 @@ impl Session {
             .collect();
         for key in late {
             let Some(operation) = self.operations.remove(&key) else { continue };
-            self.changed_operations.insert(key);
+            self.changed_operations.insert(key.clone());
             if self.settings.download_success_on_timeout {
+                self.record_presumed_success(&key);
                 let timestamp = self.facts.timestamp;
                 self.record_transfer(&operation, operation.timestamp, timestamp);
             } else {
@@ -122,6 +124,7 @@ impl Session {
                     "Download operation timed out: {} was requested, but no TransferComplete came",
                     operation.file_name
                 );
+                self.record_timeout(&key, &message);
                 self.fail_transfer(operation, Fault::new("timeout", message), configuration);
             }
         }

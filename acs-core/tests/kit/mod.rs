@@ -10,6 +10,7 @@ use acs_core::script::{ExtensionCall, ScriptFault};
 use acs_core::session::configuration::Configuration;
 use acs_core::session::settings::Settings;
 use acs_core::session::{Input, Output, Session, SessionLog};
+use acs_core::transfer::Transfer;
 use acs_core::value::{TypedValue, Value, XsdType};
 use serde::Deserialize;
 
@@ -490,6 +491,8 @@ pub struct World {
     pub snapshot: DeviceSnapshot,
     pub settings: Settings,
     pub clock: i64,
+    /// All transfer records, by CommandKey.
+    pub transfers: BTreeMap<String, Transfer>,
     /// Serialise and read back the session between all steps.
     pub serialise: bool,
 }
@@ -599,6 +602,10 @@ impl World {
             self.snapshot.operations.retain(|known| known.command_key != *key);
             self.snapshot.operations.extend(operation.clone());
         }
+        for transfer in &change.transfers {
+            self.transfers.insert(transfer.command_key.clone(), transfer.clone());
+        }
+        self.snapshot.transfers = self.transfers.values().filter(|transfer| !transfer.is_settled).cloned().collect();
         for task_change in &change.tasks {
             for task in &mut self.snapshot.tasks {
                 if task.id == task_change.id {

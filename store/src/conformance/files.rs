@@ -5,7 +5,7 @@ use acs_core::query::Query;
 use serde_json::json;
 
 use crate::file::CHUNK;
-use crate::{FileInfo, FileMetadata, Find, Listing, Store};
+use crate::{FileInfo, FileMetadata, Find, Listing, Store, StoreError, UploadOrigin, UploadUsage};
 
 fn metadata(name: &str) -> FileMetadata {
     FileMetadata {
@@ -15,7 +15,19 @@ fn metadata(name: &str) -> FileMetadata {
         product_class: "Box".into(),
         version: "1.2".into(),
         uploaded_at: 1_000,
+        upload: None,
     }
+}
+
+fn sent(device: &str, command_key: &str, name: &str) -> FileMetadata {
+    let origin = UploadOrigin { device: device.into(), command_key: command_key.into() };
+    FileMetadata { name: format!("{}{name}", origin.folder()), upload: Some(origin), ..metadata("") }
+}
+
+async fn write(store: &impl Store, metadata: FileMetadata, content: &[u8]) -> Result<FileInfo, StoreError> {
+    let mut writer = store.create_file(metadata).await?;
+    writer.write(content).await?;
+    writer.finish().await
 }
 
 async fn put(store: &impl Store, name: &str, content: &[u8], step: usize) -> FileInfo {
@@ -100,4 +112,45 @@ pub async fn an_unfinished_file_leaves_nothing(store: &impl Store) {
     assert_eq!(store.get_file("f").await.unwrap(), Some(old));
     assert_eq!(store.count(Listing::Files, Query::True).await.unwrap(), 1);
     assert!(store.create_file(metadata("")).await.is_err());
+}
+
+/// Files from devices are apart from those for devices, belong to their transfers, and go with their devices.
+pub async fn uploads_are_apart(store: &impl Store) {
+    store.commit_session(super::change("1", 1_000, &[])).await.unwrap();
+    put(store, "fw.bin", b"firmware", 4).await;
+    let before = store.configuration_revision().await.unwrap();
+    let device = "0A1B2C-Box-1";
+    let file = write(store, sent(device, "k1", "backup.cfg"), b"backup").await.unwrap();
+    write(store, sent(device, "k2", "backup.cfg"), b"another").await.unwrap();
+    write(store, sent("0A1B2C-Box-2", "k1", "log"), b"log").await.unwrap();
+    assert_eq!(store.configuration_revision().await.unwrap(), before, "no session depends on it");
+    assert_eq!(file.metadata.name, "uploads/0A1B2C-Box-1/k1/backup.cfg");
+    assert_eq!(read(store, &file, 0, 6).await, b"backup");
+
+    assert_eq!(store.count(Listing::Files, Query::True).await.unwrap(), 1);
+    let listed = store.find(Listing::Uploads, Find::default()).await.unwrap().collect().await.unwrap();
+    let ids: Vec<_> = listed.iter().map(|document| document["_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["0A1B2C-Box-1:k1", "0A1B2C-Box-1:k2", "0A1B2C-Box-2:k1"]);
+    assert_eq!((&listed[0]["device"], &listed[0]["commandKey"]), (&json!(device), &json!("k1")));
+    let usage = store.upload_usage(device).await.unwrap();
+    assert_eq!(usage, UploadUsage { device_bytes: 13, total_bytes: 16 });
+
+    let again = write(store, sent(device, "k1", "other.cfg"), b"again").await.unwrap_err().to_string();
+    assert!(again.contains("already"), "{again}");
+    assert_eq!(store.get_file("uploads/0A1B2C-Box-1/k1/other.cfg").await.unwrap(), None);
+    for (name, upload) in [
+        ("uploads/0A1B2C-Box-1/k3/forged.cfg", None),
+        ("elsewhere.cfg", sent(device, "k3", "x").upload),
+        ("uploads/0A1B2C-Box-1/k1/x", sent(device, "k3", "x").upload),
+    ] {
+        let metadata = FileMetadata { upload, ..metadata(name) };
+        assert!(store.create_file(metadata).await.is_err(), "{name}");
+    }
+
+    assert!(store.delete_file("uploads/0A1B2C-Box-1/k2/backup.cfg").await.unwrap());
+    assert_eq!(store.upload_usage(device).await.unwrap().device_bytes, 6);
+    assert!(store.delete_device(device).await.unwrap());
+    let left = UploadUsage { device_bytes: 0, total_bytes: 3 };
+    assert_eq!(store.upload_usage(device).await.unwrap(), left);
+    assert_eq!(store.configuration_revision().await.unwrap(), before);
 }

@@ -11,6 +11,7 @@ pub mod generated;
 pub mod leases;
 pub mod queries;
 pub mod tasks;
+pub mod transfers;
 
 use acs_core::change::SessionChange;
 use acs_core::device::DeviceHead;
@@ -42,7 +43,10 @@ macro_rules! conformance {
             events: events_are_in_order, events_come_without_a_session, a_failed_change_tells_nothing,
                 pruned_events_do_not_come_back;
             leases: one_owner_at_a_time, a_lease_that_has_passed_on_writes_nothing, expired_leases_pass_on;
-            files: files_are_kept_in_chunks, a_file_is_replaced_at_the_end, an_unfinished_file_leaves_nothing;
+            files: files_are_kept_in_chunks, a_file_is_replaced_at_the_end, an_unfinished_file_leaves_nothing,
+                uploads_are_apart;
+            transfers: both_halves_of_a_transfer_are_one_record, settled_transfers_are_not_opened_again,
+                transfers_are_bounded;
         );
     };
     (@cases $make:expr; $($topic:ident: $($case:ident),+;)+) => {

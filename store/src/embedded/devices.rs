@@ -13,7 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{failed, index, tasks};
+use super::transfers::{Bounds, EncodedTransfer};
+use super::{failed, index, tasks, transfers};
 use crate::StoreError;
 
 pub fn to_text<T: Serialize>(record: &T) -> Result<String, StoreError> {
@@ -78,6 +79,7 @@ pub fn read_snapshot(connection: &Connection, id: &str) -> Result<DeviceSnapshot
         tasks: tasks::open_tasks_of(connection, id)?,
         faults: records_of::<FaultRecord>(connection, "SELECT record FROM fault WHERE device = ?1", id)?,
         operations: records_of::<Operation>(connection, "SELECT record FROM operation WHERE device = ?1", id)?,
+        transfers: transfers::watched_transfers_of(connection, id)?,
     })
 }
 
@@ -102,6 +104,7 @@ pub struct EncodedChange {
     tags: Vec<(String, Option<String>)>,
     faults: Vec<(String, Option<String>)>,
     operations: Vec<(String, Option<String>)>,
+    transfers: Vec<EncodedTransfer>,
     tasks: Vec<TaskChange>,
     events: Vec<String>,
 }
@@ -122,12 +125,13 @@ impl EncodedChange {
             tags: texts::<Value>(change.tags)?,
             faults: texts(change.faults)?,
             operations: texts(change.operations)?,
+            transfers: change.transfers.iter().map(EncodedTransfer::encode).collect::<Result<_, _>>()?,
             tasks: change.tasks,
             events: change.events.iter().map(to_text).collect::<Result<_, _>>()?,
         })
     }
 
-    pub fn write(&self, connection: &Connection) -> Result<(), StoreError> {
+    pub fn write(&self, connection: &Connection, transfer_bounds: Bounds) -> Result<(), StoreError> {
         let doing = failed("writing a session");
         let execute = |sql: &str, parameters: &[&dyn rusqlite::ToSql]| {
             connection.prepare_cached(sql).and_then(|mut statement| statement.execute(parameters)).map_err(&doing)
@@ -167,6 +171,9 @@ impl EncodedChange {
                 )?,
                 None => execute("DELETE FROM operation WHERE device = ?1 AND command_key = ?2", params![id, key])?,
             };
+        }
+        for transfer in &self.transfers {
+            transfer.write(connection, id, transfer_bounds)?;
         }
         for change in &self.tasks {
             tasks::move_task(connection, &change.id, &TaskState::OPEN, change.state, &change.reason, change.at)?;
@@ -265,6 +272,8 @@ pub fn delete_device(connection: &Connection, id: &str) -> Result<bool, StoreErr
         ("DELETE FROM operation WHERE device = ?1", false),
         ("DELETE FROM document WHERE collection = 'connectionRequests' AND id = ?1", false),
         ("DELETE FROM document WHERE collection = 'deviceCredentials' AND id = ?1", false),
+        ("DELETE FROM transfer WHERE device = ?1", false),
+        ("DELETE FROM file WHERE device = ?1", false),
     ] {
         let rows = connection.execute(sql, [id]).map_err(&doing)?;
         found += if counts { rows } else { 0 };

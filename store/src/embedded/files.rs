@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::devices::{from_text, to_text};
 use super::writer::Writer;
 use super::{documents, failed};
-use crate::file::CHUNK;
+use crate::file::{CHUNK, UPLOADS, UploadOrigin, UploadUsage};
 use crate::{FileInfo, FileMetadata, FileWriter, StoreError};
 
 /// Takes a file's content, chunk by chunk.
@@ -30,8 +30,14 @@ struct EmbeddedFileWriter {
 }
 
 pub async fn create_file(writer: Arc<Writer>, metadata: FileMetadata) -> Result<Box<dyn FileWriter>, StoreError> {
+    let invalid =
+        |reason: &str| StoreError::Invalid { what: format!("the file {:?}", metadata.name), reason: reason.to_owned() };
     if metadata.name.is_empty() {
-        return Err(StoreError::Invalid { what: "a file".to_owned(), reason: "it has no name".to_owned() });
+        return Err(invalid("it has no name"));
+    }
+    let folder = metadata.upload.as_ref().map(UploadOrigin::folder);
+    if metadata.name.starts_with(folder.as_deref().unwrap_or(UPLOADS)) != folder.is_some() {
+        return Err(invalid("names that begin with uploads/ are those of files that devices sent"));
     }
     let begin = |connection: &Connection| {
         connection
@@ -81,15 +87,8 @@ impl FileWriter for EmbeddedFileWriter {
             sha256: HEXLOWER.encode(&self.digest.clone().finalize()),
             content: self.no.to_string(),
         };
-        let (no, name, record) = (self.no, info.metadata.name.clone(), to_text(&info)?);
-        let put = move |connection: &Connection| {
-            let doing = failed("finishing a file");
-            connection.execute("DELETE FROM file WHERE name = ?1", [&name]).map_err(&doing)?;
-            connection
-                .execute("UPDATE file SET name = ?2, record = ?3 WHERE no = ?1", params![no, name, record])
-                .map_err(&doing)?;
-            documents::count_change(connection)
-        };
+        let (no, placed, record) = (self.no, info.clone(), to_text(&info)?);
+        let put = move |connection: &Connection| put_in_place(connection, no, &placed, &record);
         // From here on it is the transaction that decides, even if nobody waits for it.
         self.is_finished = true;
         let outcome = self.writer.submit(put).await;
@@ -132,6 +131,49 @@ impl Drop for EmbeddedFileWriter {
             });
         }
     }
+}
+
+fn put_in_place(connection: &Connection, no: i64, file: &FileInfo, record: &str) -> Result<(), StoreError> {
+    let doing = failed("finishing a file");
+    let FileMetadata { name, upload, .. } = &file.metadata;
+    let (device, command_key) = match upload {
+        Some(UploadOrigin { device, command_key }) => (Some(device), Some(command_key)),
+        None => (None, None),
+    };
+    let others: i64 = connection
+        .query_row("SELECT count(*) FROM file WHERE device = ?1 AND command_key = ?2", [device, command_key], |row| {
+            row.get(0)
+        })
+        .map_err(doing)?;
+    if others > 0 {
+        let reason = "the transfer has brought a file already".to_owned();
+        return Err(StoreError::Invalid { what: format!("the file {name:?}"), reason });
+    }
+    connection.execute("DELETE FROM file WHERE name = ?1", [name]).map_err(doing)?;
+    connection
+        .execute(
+            "UPDATE file SET name = ?2, record = ?3, device = ?4, command_key = ?5, length = ?6 WHERE no = ?1",
+            params![no, name, record, device, command_key, i64::try_from(file.length).unwrap_or(i64::MAX)],
+        )
+        .map_err(doing)?;
+    // What devices send is no configuration.
+    if upload.is_none() { documents::count_change(connection) } else { Ok(()) }
+}
+
+/// How much devices have sent: this one, and all together.
+pub fn upload_usage(connection: &Connection, device: &str) -> Result<UploadUsage, StoreError> {
+    let sum = |sql: &str, parameters: &[&str]| {
+        let sum = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let bytes = connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row(rusqlite::params_from_iter(parameters), sum))
+            .map_err(failed("counting uploads"))?;
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    };
+    Ok(UploadUsage {
+        device_bytes: sum("SELECT coalesce(sum(length), 0) FROM file WHERE device = ?1", &[device])?,
+        total_bytes: sum("SELECT coalesce(sum(length), 0) FROM file WHERE device IS NOT NULL", &[])?,
+    })
 }
 
 /// Removes what was being written when the last process ended.
@@ -191,9 +233,12 @@ pub fn read_file(
 }
 
 pub fn delete_file(connection: &Connection, name: &str) -> Result<bool, StoreError> {
-    let rows = connection.execute("DELETE FROM file WHERE name = ?1", [name]).map_err(failed("deleting a file"))?;
-    if rows > 0 {
+    let deleted: Option<bool> = connection
+        .prepare_cached("DELETE FROM file WHERE name = ?1 RETURNING device IS NULL")
+        .and_then(|mut statement| statement.query_row([name], |row| row.get(0)).optional())
+        .map_err(failed("deleting a file"))?;
+    if deleted == Some(true) {
         documents::count_change(connection)?;
     }
-    Ok(rows > 0)
+    Ok(deleted.is_some())
 }

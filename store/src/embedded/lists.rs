@@ -1,4 +1,4 @@
-//! Lists of tasks, faults, operations, files and operators' documents, read page by page in the order of `_id`. In any other order
+//! Lists of tasks, faults, operations, transfers, files and operators' documents, read page by page in the order of `_id`. In any other order
 //! the matches are gathered first, no more of them than the limit asks for.
 
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
 use super::devices::from_text;
-use super::failed;
 use super::readers::{Lane, Readers};
+use super::{failed, transfers};
 use crate::{FileInfo, Find, Listing, QueryReport, Records, StoreError};
 
 /// Documents per page.
@@ -25,7 +25,22 @@ const PAGE: usize = 200;
 const AHEAD: usize = 64;
 
 /// Fields of documents that are dates.
-const DATES: [&str; 5] = ["timestamp", "expiry", "retryAt", "stateTimestamp", "uploadDate"];
+const DATES: [&str; 14] = [
+    "timestamp",
+    "expiry",
+    "retryAt",
+    "stateTimestamp",
+    "uploadDate",
+    "requestedAt",
+    "acceptedAt",
+    "endedAt",
+    "startTime",
+    "completeTime",
+    "versionSeenAt",
+    "bootedAt",
+    "movement.firstAt",
+    "movement.lastAt",
+];
 
 /// A document and what it is ordered by last.
 type Found = (String, Json);
@@ -52,7 +67,19 @@ impl Listing {
                 from: "record FROM operation WHERE 1",
                 device: Some("device"),
             },
-            Listing::Files => Table { key: "name", from: "record FROM file WHERE name IS NOT NULL", device: None },
+            Listing::Transfers => Table {
+                key: "device || ':' || command_key",
+                from: "json_object('record', json(record), 'movement', json(movement)) FROM transfer WHERE 1",
+                device: Some("device"),
+            },
+            Listing::Files => {
+                Table { key: "name", from: "record FROM file WHERE name IS NOT NULL AND device IS NULL", device: None }
+            }
+            Listing::Uploads => Table {
+                key: "device || ':' || command_key",
+                from: "record FROM file WHERE device IS NOT NULL",
+                device: Some("device"),
+            },
             Listing::Documents(_) => {
                 Table { key: "id", from: "document FROM document WHERE collection = ?", device: None }
             }
@@ -64,7 +91,8 @@ impl Listing {
             Listing::Tasks => from_text::<Task>(key, text).map(|task| task.document()),
             Listing::Faults => from_text::<FaultRecord>(key, text).map(|fault| fault.document()),
             Listing::Operations => from_text(key, text).map(|operation| operation_document(key, &operation)),
-            Listing::Files => from_text::<FileInfo>(key, text).map(|file| file.document()),
+            Listing::Transfers => transfers::listed_document(key, text),
+            Listing::Files | Listing::Uploads => from_text::<FileInfo>(key, text).map(|file| file.document()),
             Listing::Documents(_) => from_text(key, text),
         }
     }

@@ -20,6 +20,7 @@ mod scan;
 mod schema;
 mod store;
 mod tasks;
+mod transfers;
 mod writer;
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -42,12 +43,21 @@ pub struct EmbeddedOptions {
     pub task_retention: Duration,
     /// How many outbox events are kept, about.
     pub outbox_length: u32,
+    /// How many transfer records are kept of each device.
+    pub transfers_per_device: u32,
+    /// How long they are kept.
+    pub transfer_retention: Duration,
 }
 
 impl Default for EmbeddedOptions {
-    /// A week; 100,000 events.
+    /// A week; 100,000 events; 100 transfers and 90 days.
     fn default() -> Self {
-        EmbeddedOptions { task_retention: Duration::from_secs(7 * 86_400), outbox_length: 100_000 }
+        EmbeddedOptions {
+            task_retention: Duration::from_secs(7 * 86_400),
+            outbox_length: 100_000,
+            transfers_per_device: 100,
+            transfer_retention: Duration::from_secs(90 * 86_400),
+        }
     }
 }
 
@@ -120,6 +130,11 @@ impl EmbeddedStore {
         };
         maintenance::tell(connection, &store.configuration, &store.events)?;
         Ok(store)
+    }
+
+    fn transfer_bounds(&self) -> transfers::Bounds {
+        let age = i64::try_from(self.options.transfer_retention.as_millis()).unwrap_or(i64::MAX);
+        transfers::Bounds { most: self.options.transfers_per_device, age }
     }
 
     fn writer(&self) -> Result<&Arc<Writer>, StoreError> {

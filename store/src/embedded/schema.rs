@@ -6,7 +6,7 @@ use super::failed;
 use crate::StoreError;
 
 /// Steps from an empty file to the present schema. Never change one that was released; add another.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE device (
         no INTEGER PRIMARY KEY,
@@ -94,6 +94,28 @@ const MIGRATIONS: [&str; 2] = [
         data BLOB NOT NULL,
         PRIMARY KEY (file, part)
     ) WITHOUT ROWID;
+",
+    "
+    -- Sessions write `record`, the file server `movement`.
+    CREATE TABLE transfer (
+        device TEXT NOT NULL,
+        command_key TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        watched INTEGER NOT NULL,
+        record TEXT,
+        movement TEXT,
+        PRIMARY KEY (device, command_key)
+    ) WITHOUT ROWID;
+    CREATE INDEX transfer_watched ON transfer (device) WHERE watched = 1;
+    CREATE INDEX transfer_by_id ON transfer (device || ':' || command_key);
+    CREATE INDEX transfer_at ON transfer (at);
+    -- Files that devices sent have a device.
+    ALTER TABLE file ADD COLUMN device TEXT;
+    ALTER TABLE file ADD COLUMN command_key TEXT;
+    ALTER TABLE file ADD COLUMN length INTEGER NOT NULL DEFAULT 0;
+    CREATE UNIQUE INDEX upload ON file (device, command_key) WHERE device IS NOT NULL;
+    CREATE INDEX upload_length ON file (device, length) WHERE device IS NOT NULL;
+    CREATE INDEX upload_by_id ON file (device || ':' || command_key) WHERE device IS NOT NULL;
 ",
 ];
 

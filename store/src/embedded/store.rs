@@ -7,6 +7,7 @@ use acs_core::device::StoredDevice;
 use acs_core::fault::FaultRecord;
 use acs_core::query::Query;
 use acs_core::task::{Task, TaskState};
+use acs_core::transfer::MovementReport;
 use acs_core::value::Value;
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -15,10 +16,10 @@ use tokio::sync::watch;
 
 use super::devices::{self, EncodedChange};
 use super::readers::Lane;
-use super::{EmbeddedStore, documents, failed, files, index, lists, scan, tasks};
+use super::{EmbeddedStore, documents, failed, files, index, lists, scan, tasks, transfers};
 use crate::{
     Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, Listing, Records, Statistics, Store, StoreError,
-    StoredEvent,
+    StoredEvent, UploadUsage,
 };
 
 #[async_trait]
@@ -29,8 +30,8 @@ impl Store for EmbeddedStore {
     }
 
     async fn commit_session(&self, change: SessionChange) -> Result<(), StoreError> {
-        let encoded = EncodedChange::encode(change)?;
-        self.write(move |connection| encoded.write(connection)).await
+        let (encoded, bounds) = (EncodedChange::encode(change)?, self.transfer_bounds());
+        self.write(move |connection| encoded.write(connection, bounds)).await
     }
 
     async fn commit_session_under(&self, lease: &Lease, change: SessionChange) -> Result<(), StoreError> {
@@ -39,9 +40,9 @@ impl Store for EmbeddedStore {
             return Err(StoreError::Invalid { what: format!("a session of device {}", change.head.id), reason });
         }
         let committing = self.leases.begin_commit(lease)?;
-        let encoded = EncodedChange::encode(change)?;
+        let (encoded, bounds) = (EncodedChange::encode(change)?, self.transfer_bounds());
         // The lease is handed back with the answer, after the commit, so that it cannot pass to another session before.
-        self.write(move |connection| encoded.write(connection).map(|()| committing)).await.map(|_| ())
+        self.write(move |connection| encoded.write(connection, bounds).map(|()| committing)).await.map(|_| ())
     }
 
     async fn acquire_lease(&self, device_id: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
@@ -243,6 +244,21 @@ impl Store for EmbeddedStore {
     async fn delete_file(&self, name: &str) -> Result<bool, StoreError> {
         let name = name.to_owned();
         self.write(move |connection| files::delete_file(connection, &name)).await
+    }
+
+    async fn upload_usage(&self, device_id: &str) -> Result<UploadUsage, StoreError> {
+        let device = device_id.to_owned();
+        self.read(move |connection| files::upload_usage(connection, &device)).await
+    }
+
+    async fn note_movement(
+        &self,
+        device_id: &str,
+        command_key: &str,
+        report: MovementReport,
+    ) -> Result<(), StoreError> {
+        let (device, key, bounds) = (device_id.to_owned(), command_key.to_owned(), self.transfer_bounds());
+        self.write(move |connection| transfers::add_movement(connection, &device, &key, &report, bounds)).await
     }
 
     async fn health(&self) -> Result<(), StoreError> {

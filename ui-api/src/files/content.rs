@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use store::{FileInfo, Store, StoreError};
 
+use super::progress::Progress;
 use crate::answer::Body;
 
 /// Where a file's bytes come from.
@@ -35,9 +36,13 @@ impl Source for StoredFile {
 }
 
 /// The body with `length` bytes from `first` on. It fails, and cuts the connection, when the file is replaced meanwhile: nobody must
-/// get a mixture.
-pub fn body<S: Source + 'static>(source: S, name: String, first: u64, length: u64) -> Body {
-    let frames = stream::try_unfold((source, name, first, length), |(source, name, at, left)| async move {
+/// get a mixture. `progress` hears what was sent.
+pub fn body<S>(source: S, name: String, first: u64, length: u64, progress: Option<Progress>) -> Body
+where
+    S: Source + 'static,
+{
+    let state = (source, name, progress, first, length);
+    let frames = stream::try_unfold(state, |(source, name, mut progress, at, left)| async move {
         if left == 0 {
             return Ok(None);
         }
@@ -47,8 +52,11 @@ pub fn body<S: Source + 'static>(source: S, name: String, first: u64, length: u6
             return Err(StoreError::Damaged { what: name, reason });
         };
         let count = bytes.len() as u64;
+        if let Some(progress) = &mut progress {
+            progress.advance(count).await;
+        }
         let frame = Frame::data(Bytes::from(bytes));
-        Ok(Some((frame, (source, name, at + count, left.saturating_sub(count)))))
+        Ok(Some((frame, (source, name, progress, at + count, left.saturating_sub(count)))))
     });
     StreamBody::new(frames).boxed_unsync()
 }
@@ -95,7 +103,7 @@ mod tests {
         let length = 1_000 * CHUNK;
         let service = service_fn(move |_: Request<hyper::body::Incoming>| {
             let source = source.clone();
-            async move { Ok::<_, std::convert::Infallible>(Response::new(body(source, "f".into(), 0, length))) }
+            async move { Ok::<_, std::convert::Infallible>(Response::new(body(source, "f".into(), 0, length, None))) }
         });
         let serving = tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service));
         client.write_all(b"GET /f HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
@@ -115,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_replaced_meanwhile_is_cut_off() {
         let source = Endless { is_replaced: true, ..Endless::default() };
-        let mut body = body(source, "f".into(), 0, 2 * CHUNK);
+        let mut body = body(source, "f".into(), 0, 2 * CHUNK, None);
         assert!(body.frame().await.unwrap().is_ok());
         let error = body.frame().await.unwrap().unwrap_err().to_string();
         assert!(error.contains("replaced"), "{error}");

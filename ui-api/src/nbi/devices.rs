@@ -1,4 +1,4 @@
-//! Single devices, their tags, and their faults and operations.
+//! Single devices, their tags, and what belongs to them: faults, operations, transfers.
 
 use acs_core::query::Query;
 use acs_core::value::Value;
@@ -55,10 +55,10 @@ pub async fn get_listed(store: &dyn Store, listing: Listing, id: &str, view: &Vi
     }
 }
 
-/// GET `/faults/<device>:<channel>`
-pub async fn get_fault(store: &dyn Store, given: &Segment, view: &View) -> Result<Answer, Refusal> {
-    let (found, channel) = split_fault(store, given).await?.ok_or(Refusal::NotFound)?;
-    let answer = get_listed(store, Listing::Faults, &format!("{}:{channel}", found.id), view).await?;
+/// GET `/faults/<device>:<channel>`, `/transfers/<device>:<command key>` and the like.
+pub async fn get_part(store: &dyn Store, listing: Listing, given: &Segment, view: &View) -> Result<Answer, Refusal> {
+    let (found, part) = split_id(store, given).await?.ok_or(Refusal::NotFound)?;
+    let answer = get_listed(store, listing, &format!("{}:{part}", found.id), view).await?;
     Ok(answer.warnings(found.warning()))
 }
 
@@ -66,16 +66,16 @@ pub async fn get_fault(store: &dyn Store, given: &Segment, view: &View) -> Resul
 /// fault that is not there, perhaps because a session has just got over it, need not be deleted.
 pub async fn delete_fault(store: &dyn Store, given: &Segment) -> Result<Answer, Refusal> {
     let answer = Answer::empty(StatusCode::OK);
-    let Some((found, channel)) = split_fault(store, given).await? else {
+    let Some((found, channel)) = split_id(store, given).await? else {
         return if given.text.contains(':') { Ok(answer) } else { Err(Refusal::NotFound) };
     };
     store.delete_fault(&found.id, &channel, chrono::Utc::now().timestamp_millis()).await?;
     Ok(answer.warnings(found.warning()))
 }
 
-/// The device and the channel of a fault's ID. Neither a device ID nor a channel has to be free of colons once a client has
-/// decoded it, so the first colon with a device before it counts.
-async fn split_fault(store: &dyn Store, given: &Segment) -> Result<Option<(Found, String)>, Refusal> {
+/// The device and the rest of an ID that begins with a device's. Neither has to be free of colons once a client has decoded it, so
+/// the first colon with a device before it counts.
+pub async fn split_id(store: &dyn Store, given: &Segment) -> Result<Option<(Found, String)>, Refusal> {
     // The colon itself may have been encoded.
     let colons = |text: &str| text.match_indices(':').map(|(place, _)| place).take(8).collect::<Vec<_>>();
     for text in [given.text.clone(), decode(&given.text)] {

@@ -45,6 +45,7 @@ where
         product_class: text("productclass"),
         version: text("version"),
         uploaded_at: chrono::Utc::now().timestamp_millis(),
+        upload: None,
     };
     let mut file = store.create_file(metadata).await?;
     let mut length = 0;

@@ -161,7 +161,7 @@ fn trim_names(json: &mut Json) {
 async fn correct_device(store: &dyn Store, listed: Listed, query: &mut Json) -> Result<Option<String>, Refusal> {
     let field = match listed {
         Listed::Devices => "_id",
-        Listed::Documents(Listing::Tasks | Listing::Faults) => "device",
+        Listed::Documents(Listing::Tasks | Listing::Faults | Listing::Transfers | Listing::Uploads) => "device",
         Listed::Documents(_) => return Ok(None),
     };
     let Some(text) = query.get(field).and_then(Json::as_str) else { return Ok(None) };

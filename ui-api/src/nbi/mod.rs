@@ -7,6 +7,7 @@
 //!        ├ documents       presets, provisions, virtual parameters, objects, config
 //!        ├ devices         devices, tags, faults
 //!        ├ files           what devices download
+//!        ├ uploads         what devices sent
 //!        ├ tasks           queueing, waking, waiting
 //!        └ plans           what a session would do
 //! ```
@@ -28,6 +29,7 @@ mod summary;
 mod target;
 mod task_body;
 mod tasks;
+mod uploads;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -335,7 +337,12 @@ impl Nbi {
             Route::Device(id) => devices::get(store, id, &view(Listed::Devices)?).await,
             Route::ConnectionRequests(id) => devices::connection_requests(store, &*self.waker, id).await,
             Route::Task(id) => tasks::get(store, id, &view_of(Listing::Tasks)?).await,
-            Route::Fault(id) => devices::get_fault(store, id, &view_of(Listing::Faults)?).await,
+            Route::Fault(id) => devices::get_part(store, Listing::Faults, id, &view_of(Listing::Faults)?).await,
+            Route::Transfer(id) => {
+                devices::get_part(store, Listing::Transfers, id, &view_of(Listing::Transfers)?).await
+            }
+            Route::Upload(id) => devices::get_part(store, Listing::Uploads, id, &view_of(Listing::Uploads)?).await,
+            Route::UploadContent(id) => uploads::content(&self.store, id, reveal, is_head).await,
             Route::Operation(id) => {
                 let view = view_of(Listing::Operations)?;
                 devices::get_listed(store, Listing::Operations, id, &view).await
@@ -354,6 +361,7 @@ impl Nbi {
             Route::Task(id) => tasks::delete(store, id).await,
             Route::Fault(id) => devices::delete_fault(store, id).await,
             Route::File(name) => files::delete(store, name).await,
+            Route::Upload(id) => uploads::delete(store, id).await,
             _ => Err(Refusal::NotFound),
         }
     }

@@ -41,8 +41,14 @@ pub enum Route {
     Fault(Segment),
     /// `/operations/<device>:<command key>`
     Operation(String),
+    /// `/transfers/<device>:<command key>`
+    Transfer(Segment),
     /// `/files/<name>`
     File(String),
+    /// `/uploads/<device>:<command key>`
+    Upload(Segment),
+    /// `/uploads/<device>:<command key>/content`
+    UploadContent(Segment),
 }
 
 /// Documents that can be read, and some written, over the NBI. Users, API keys and permissions cannot.
@@ -69,7 +75,9 @@ impl Listed {
             ("tasks", _) => Some(Listed::Documents(Listing::Tasks)),
             ("faults", _) => Some(Listed::Documents(Listing::Faults)),
             ("operations", _) => Some(Listed::Documents(Listing::Operations)),
+            ("transfers", _) => Some(Listed::Documents(Listing::Transfers)),
             ("files", _) => Some(Listed::Documents(Listing::Files)),
+            ("uploads", _) => Some(Listed::Documents(Listing::Uploads)),
             (_, Some(collection)) => Some(Listed::Documents(Listing::Documents(collection))),
             _ => None,
         }
@@ -82,7 +90,9 @@ impl Listed {
             Listed::Documents(Listing::Tasks) => "tasks",
             Listed::Documents(Listing::Faults) => "faults",
             Listed::Documents(Listing::Operations) => "operations",
+            Listed::Documents(Listing::Transfers) => "transfers",
             Listed::Documents(Listing::Files) => "files",
+            Listed::Documents(Listing::Uploads) => "uploads",
             Listed::Documents(Listing::Documents(collection)) => collection.name(),
         }
     }
@@ -108,7 +118,12 @@ impl Route {
             (Listed::Documents(Listing::Tasks), [id, what]) if what.text == "retry" => Some(Route::Retry(text(id))),
             (Listed::Documents(Listing::Faults), [id]) => Some(Route::Fault(id.clone())),
             (Listed::Documents(Listing::Operations), [id]) => Some(Route::Operation(text(id))),
+            (Listed::Documents(Listing::Transfers), [id]) => Some(Route::Transfer(id.clone())),
             (Listed::Documents(Listing::Files), [name]) => Some(Route::File(text(name))),
+            (Listed::Documents(Listing::Uploads), [id]) => Some(Route::Upload(id.clone())),
+            (Listed::Documents(Listing::Uploads), [id, what]) if what.text == "content" => {
+                Some(Route::UploadContent(id.clone()))
+            }
             (Listed::Documents(Listing::Documents(collection)), [name]) => {
                 Some(Route::Document(collection, text(name)))
             }
@@ -138,9 +153,14 @@ impl Route {
         const ADD_OR_DELETE: &[Method] = &[Method::POST, Method::DELETE];
         match self {
             Route::List(Listed::Documents(Listing::Documents(_))) => READ_OR_ADD,
-            Route::Root | Route::List(_) | Route::Operation(_) | Route::ConnectionRequests(_) => READ,
+            Route::Root
+            | Route::List(_)
+            | Route::Operation(_)
+            | Route::ConnectionRequests(_)
+            | Route::Transfer(_)
+            | Route::UploadContent(_) => READ,
             Route::Document(..) | Route::File(_) => READ_OR_WRITE,
-            Route::Device(_) | Route::Task(_) | Route::Fault(_) => READ_OR_DELETE,
+            Route::Device(_) | Route::Task(_) | Route::Fault(_) | Route::Upload(_) => READ_OR_DELETE,
             Route::Tag(..) => ADD_OR_DELETE,
             Route::DeviceTasks(_) | Route::Plan(_) | Route::Retry(_) => ADD,
         }
@@ -156,7 +176,9 @@ impl Route {
             Route::DeviceTasks(_) | Route::Task(_) | Route::Retry(_) => Some("tasks"),
             Route::Fault(_) => Some("faults"),
             Route::Operation(_) => Some("operations"),
+            Route::Transfer(_) => Some("transfers"),
             Route::File(_) => Some("files"),
+            Route::Upload(_) | Route::UploadContent(_) => Some("uploads"),
         }
     }
 }

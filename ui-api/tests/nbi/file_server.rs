@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use store::{EmbeddedStore, FileMetadata, Store};
+use serde_json::{Value as Json, json};
+use store::{EmbeddedStore, FileMetadata, Find, Listing, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -11,23 +12,23 @@ use ui_api::{Direction, FileServer, Grant, UrlSigner, content_mark, serve_files}
 
 use crate::client::{self, Answer};
 
-const DEVICE: &str = "0A1B2C-Box%20X-1";
+pub const DEVICE: &str = "0A1B2C-Box%20X-1";
 /// When the tests happen.
-const NOW: i64 = 1_700_000_000_000;
+pub const NOW: i64 = 1_700_000_000_000;
 /// When the file was uploaded: Tue, 14 Nov 2023 22:12:20 GMT and a bit.
 const UPLOADED: i64 = NOW - 59_500;
 const UPLOADED_TEXT: &str = "Tue, 14 Nov 2023 22:12:20 GMT";
 
-struct Server {
-    address: SocketAddr,
-    store: Arc<dyn Store>,
+pub struct Server {
+    pub address: SocketAddr,
+    pub store: Arc<dyn Store>,
     _stop: DropGuard,
     _directory: TempDir,
 }
 
 impl Server {
     /// With the file `fw 1.bin`, whose content is `0123456789`.
-    async fn start(change: impl FnOnce(FileServer) -> FileServer) -> Server {
+    pub async fn start(change: impl FnOnce(FileServer) -> FileServer) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(&directory.path().join("store.db")).unwrap());
         let files = Arc::new(change(FileServer::new(store.clone(), signer(), || NOW)));
@@ -48,7 +49,7 @@ impl Server {
     }
 
     /// What allows the device to fetch a file as it is now.
-    async fn grant(&self, name: &str) -> Grant {
+    pub async fn grant(&self, name: &str) -> Grant {
         let file = self.store.get_file(name).await.unwrap();
         Grant {
             direction: Direction::Fetch,
@@ -60,7 +61,7 @@ impl Server {
         }
     }
 
-    async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub async fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         client::request(self.address, method, path, &headers, b"").await
     }
@@ -70,7 +71,7 @@ fn signer() -> UrlSigner {
     UrlSigner::new([7; 32])
 }
 
-fn path(grant: &Grant) -> String {
+pub fn path(grant: &Grant) -> String {
     format!("/{}", signer().path(grant))
 }
 
@@ -125,6 +126,64 @@ async fn a_file_is_served_whole_in_part_or_not_again() {
     }
 }
 
+/// Waits until something is so.
+pub async fn eventually<T, Asked: Future<Output = Option<T>>>(what: &str, mut ask: impl FnMut() -> Asked) -> T {
+    for _ in 0..1_000 {
+        if let Some(found) = ask().await {
+            return found;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("waited in vain for {what}");
+}
+
+/// The device's only transfer, as the NBI shows it.
+pub async fn transfer(store: &dyn Store) -> Json {
+    let list = store.find(Listing::Transfers, Find::default()).await.unwrap().collect().await.unwrap();
+    assert!(list.len() <= 1, "{list:?}");
+    list.into_iter().next().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_fetch_in_parts_is_in_the_transfers_record() {
+    let server = Server::start(|files| files).await;
+    let path = path(&server.grant("fw 1.bin").await);
+    server.request("HEAD", &path, &[]).await;
+    assert_eq!(transfer(&*server.store).await, Json::Null, "nothing is fetched by HEAD");
+    server.request("GET", &path, &[("Range", "bytes=0-3")]).await;
+    let moved = async |bytes: u64| {
+        let record = transfer(&*server.store).await;
+        (record["movement"]["bytes"] == bytes).then_some(record)
+    };
+    let record = eventually("the first part", || moved(4)).await;
+    assert_eq!((&record["_id"], &record["state"]), (&json!("0A1B2C-Box%20X-1:key1"), &json!("requested")));
+    server.request("GET", &path, &[("Range", "bytes=2-6")]).await;
+    eventually("the second part", || moved(7)).await;
+    assert!(fetched(&server).await.is_none());
+    server.request("GET", &path, &[("Range", "bytes=7-")]).await;
+    let movement = &eventually("the last part", || moved(10)).await["movement"];
+    let expected = json!({
+        "firstAt": "2023-11-14T22:13:20.000Z", "lastAt": "2023-11-14T22:13:20.000Z", "requests": 3, "lastStatus": 206,
+        "remoteAddress": "127.0.0.1", "bytes": 10, "length": 10, "complete": true,
+    });
+    assert_eq!(*movement, expected);
+    let event = eventually("the event", || fetched(&server)).await;
+    assert_eq!(event, json!({"transfer": "0A1B2C-Box%20X-1:key1", "bytes": 10}));
+
+    server.put("fw 1.bin", b"replaced").await;
+    assert_eq!(server.request("GET", &path, &[]).await.status, 404);
+    assert_eq!(
+        transfer(&*server.store).await["movement"]["lastStatus"],
+        404,
+        "the record tells why the device has nothing"
+    );
+}
+
+async fn fetched(server: &Server) -> Option<Json> {
+    let events = server.store.events_after(0, 100).await.unwrap();
+    events.into_iter().find(|stored| stored.event.kind == "transfer.fetched").map(|stored| stored.event.detail)
+}
+
 #[tokio::test]
 async fn other_methods_are_told_what_is_allowed() {
     let server = Server::start(|files| files).await;
@@ -148,7 +207,7 @@ async fn only_what_a_path_was_signed_for_is_served() {
         (good.replace("fw%201.bin", "%66w%201%2Ebin"), 200),
         (path(&Grant { expires_at: NOW - 1, ..grant.clone() }), 403),
         (path(&Grant { content: String::new(), ..grant.clone() }), 404),
-        (path(&Grant { direction: Direction::Send, ..grant.clone() }), 403),
+        (path(&Grant { direction: Direction::Send, ..grant.clone() }), 405),
         (path(&Grant { file_name: "nothing".into(), ..grant.clone() }), 404),
         (other_key, 403),
         (good.replace("0A1B2C", "0A1B2D"), 403),

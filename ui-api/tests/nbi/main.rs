@@ -12,3 +12,4 @@ mod fixture;
 mod lists;
 mod raw;
 mod tasks;
+mod uploads;
