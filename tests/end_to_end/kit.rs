@@ -83,6 +83,13 @@ impl Server {
         self.directory.path()
     }
 
+    /// The bytes of memory that the process holds for itself: neither shared nor backed by a file.
+    pub fn own_memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
     /// Ends the process without warning.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();

@@ -9,4 +9,5 @@ mod kit;
 mod planning;
 mod provisioning;
 mod replaying;
+mod transfers;
 mod waking;

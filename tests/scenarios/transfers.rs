@@ -125,7 +125,7 @@ fn a_refused_request_has_a_record_too() {
 #[test]
 fn a_transfer_complete_that_never_comes_is_told_apart_from_one_that_comes_late() {
     let mut scenario = asked();
-    scenario.world.settings.retry.delay = 10_000_000;
+    scenario.world.settings.retry.delay = 80_000_000;
     scenario.periodic();
     scenario.world.clock += 3_600_000;
     let visit = scenario.periodic();
@@ -175,6 +175,7 @@ fn an_early_restart_shows_while_the_transfer_is_awaited() {
 #[test]
 fn sessions_without_news_write_no_records() {
     let mut scenario = asked();
+    scenario.world.settings.download_timeout = 80_000_000;
     scenario.periodic();
     assert_eq!(scenario.periodic().change.transfers.len(), 1, "the version was seen");
     assert!(scenario.periodic().change.transfers.is_empty());

@@ -317,7 +317,7 @@ impl Session {
         if let AcsRequest::Download(download) = &mut request {
             download.command_key.clone_from(&id);
         }
-        self.record_request(&request, &purpose);
+        self.record_request(&request);
         self.outstanding = Some(Outstanding { id: id.clone(), request: request.clone(), purpose });
         Output::Request { id, request }
     }

@@ -2,10 +2,12 @@
 //!
 //! Not here: what follows from it for tasks and channels (`transfers`).
 
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 
-use crate::planner::Purpose;
-use crate::rpc::{AcsRequest, CpeFault, CpeResponse, Inform, TransferComplete};
+use crate::rpc::{
+    AcsRequest, CpeFault, CpeResponse, Download, Inform, ScheduleDownload, TransferComplete, UNKNOWN_TIME, Upload,
+};
 use crate::transfer::{Sighting, Transfer, TransferKind, TransferState};
 use crate::value::TypedValue;
 
@@ -36,16 +38,24 @@ impl Session {
     }
 
     /// A request is about to be sent.
-    pub(super) fn record_request(&mut self, request: &AcsRequest, purpose: &Purpose) {
-        let at = self.facts.timestamp;
-        let transfer = match (request, purpose) {
-            (AcsRequest::Download(download), Purpose::Command { instance, .. }) => Transfer {
-                file_type: download.file_type.clone(),
-                file_name: self.download_text(instance, "FileName"),
-                file_size: download.file_size,
-                ..Transfer::requested(&download.command_key, TransferKind::Download, at)
-            },
+    pub(super) fn record_request(&mut self, request: &AcsRequest) {
+        let (kind, command_key, file_type, url, file_size) = match request {
+            AcsRequest::Download(Download { command_key, file_type, url, file_size, .. }) => {
+                (TransferKind::Download, command_key, file_type, url, *file_size)
+            }
+            AcsRequest::ScheduleDownload(ScheduleDownload { command_key, file_type, url, file_size, .. }) => {
+                (TransferKind::ScheduleDownload, command_key, file_type, url, *file_size)
+            }
+            AcsRequest::Upload(Upload { command_key, file_type, url, .. }) => {
+                (TransferKind::Upload, command_key, file_type, url, 0)
+            }
             _ => return,
+        };
+        let transfer = Transfer {
+            file_type: file_type.clone(),
+            file_name: self.file_name_of(url),
+            file_size,
+            ..Transfer::requested(command_key, kind, self.facts.timestamp)
         };
         let transfer = Transfer { version_before: self.software_version(), ..transfer };
         self.tell_of_transfer("transfer.requested", &transfer);
@@ -58,7 +68,8 @@ impl Session {
         let Some(address) = request.transfer_address() else { return };
         let key = address.command_key.to_owned();
         match response {
-            CpeResponse::DownloadResponse { status, start_time, complete_time } => {
+            CpeResponse::DownloadResponse { status, start_time, complete_time }
+            | CpeResponse::UploadResponse { status, start_time, complete_time } => {
                 let (status, times) = (*status, (*start_time, *complete_time));
                 self.change_transfer(&key, |transfer, at| {
                     transfer.accept(status, at);
@@ -67,6 +78,7 @@ impl Session {
                     }
                 });
             }
+            CpeResponse::ScheduleDownloadResponse => self.change_transfer(&key, |transfer, at| transfer.accept(1, at)),
             _ => self.record_silence(request, &format!("{} came instead of an answer", response.name())),
         }
     }
@@ -99,7 +111,6 @@ impl Session {
 
     /// The same, taken for success.
     pub(super) fn record_presumed_success(&mut self, command_key: &str) {
-        use crate::rpc::UNKNOWN_TIME;
         self.change_transfer(command_key, |transfer, at| transfer.complete(UNKNOWN_TIME, UNKNOWN_TIME, at));
     }
 
@@ -129,6 +140,13 @@ impl Session {
             detail["faultString"] = fault.message.as_str().into();
         }
         self.outbox.push(event(kind, &self.facts.device_id, self.facts.timestamp, detail));
+    }
+
+    /// The name of a file of the file server; any other URL is its own name.
+    fn file_name_of(&self, url: &str) -> String {
+        let name =
+            url.strip_prefix(&self.settings.file_url_prefix).filter(|_| !self.settings.file_url_prefix.is_empty());
+        name.map_or_else(|| url.to_owned(), |name| percent_decode_str(name).decode_utf8_lossy().into_owned())
     }
 
     fn software_version(&self) -> Option<String> {

@@ -42,6 +42,9 @@ pub struct Options {
     pub retry: Retry,
     /// How Download and Upload are carried out.
     pub transfers: TransferMode,
+    /// Fetch files in pieces of this many bytes, each with a request of its own (`Range`, `If-Range`), as a device does that goes
+    /// on after a break; none: at once.
+    pub fetch_piece_bytes: Option<u64>,
     /// Calls that the device makes by itself in its first session.
     pub calls: Vec<OwnCall>,
     /// Execution environments for deployment units, as `Device.SoftwareModules.ExecEnv.1`; the first is the default.
@@ -183,6 +186,7 @@ impl Default for Options {
             calls: Vec::new(),
             execution_environments: vec!["Device.SoftwareModules.ExecEnv.1".into()],
             reboot_milliseconds: 200,
+            fetch_piece_bytes: None,
             delay_limit_milliseconds: None,
             hang_milliseconds: 60_000,
             request_limit: 10_000,

@@ -88,21 +88,40 @@ pub(super) fn is_firmware(transfer: &Transfer) -> bool {
 
 pub(super) async fn download(transfer: &Transfer, options: &Options) -> Result<Vec<u8>, u32> {
     let mut client = client_for(transfer, options)?;
-    let response = client.send(Method::Get, Body::Sized(&[])).await.map_err(|error| match error {
-        HttpError::Connect { .. } => 9015u32,
-        HttpError::Timeout(_) | HttpError::Closed(_) | HttpError::Io(_) => 9017,
-        _ => 9010,
-    })?;
-    match response.status {
-        200 => {}
-        401 | 403 => return Err(9012),
-        404 | 410 => return Err(9016),
-        _ => return Err(9010),
+    let mut content = Vec::new();
+    let mut tag: Option<String> = None;
+    loop {
+        if let Some(piece) = options.fetch_piece_bytes {
+            let first = content.len() as u64;
+            client.headers = vec![("Range", format!("bytes={first}-{}", first + piece.max(1) - 1))];
+            client.headers.extend(tag.take().map(|tag| ("If-Range", tag)));
+        }
+        let response = client.send(Method::Get, Body::Sized(&[])).await.map_err(|error| match error {
+            HttpError::Connect { .. } => 9015u32,
+            HttpError::Timeout(_) | HttpError::Closed(_) | HttpError::Io(_) => 9017,
+            _ => 9010,
+        })?;
+        match response.status {
+            // The whole file, also when it has changed since the first piece.
+            200 => {
+                content = response.body;
+                break;
+            }
+            206 => content.extend(&response.body),
+            401 | 403 => return Err(9012),
+            404 | 410 => return Err(9016),
+            _ => return Err(9010),
+        }
+        tag = response.head.all("ETag").next().map(str::to_owned);
+        let whole = response.head.all("Content-Range").next().and_then(|range| range.rsplit('/').next()?.parse().ok());
+        if whole.is_none_or(|whole: u64| content.len() as u64 >= whole) || response.body.is_empty() {
+            break;
+        }
     }
-    if transfer.file_size != 0 && transfer.file_size != response.body.len() as u64 {
+    if transfer.file_size != 0 && transfer.file_size != content.len() as u64 {
         return Err(9018);
     }
-    Ok(response.body)
+    Ok(content)
 }
 
 async fn upload(transfer: &Transfer, options: &Options, content: String) -> Result<Vec<u8>, u32> {

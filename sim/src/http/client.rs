@@ -59,6 +59,8 @@ pub struct Client {
     credentials: Credentials,
     limit: Duration,
     connection: Option<Connection>,
+    /// Further headers of each request.
+    pub headers: Vec<(&'static str, String)>,
     /// Cookies to send.
     pub cookies: CookieJar,
     /// Whether cookies are sent back at all.
@@ -114,6 +116,7 @@ impl Client {
             credentials,
             limit,
             connection: None,
+            headers: Vec::new(),
             cookies: CookieJar::default(),
             send_cookies: true,
             authorization: Authorization::None,
@@ -237,6 +240,9 @@ impl Client {
             Body::Sized([]) if method == Method::Get => {}
             Body::Sized(bytes) => head.push_str(&format!("Content-Length: {}\r\n", bytes.len())),
             Body::Chunked(_) => head.push_str("Transfer-Encoding: chunked\r\n"),
+        }
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
         }
         if let Some(cookies) = self.cookies.header().filter(|_| self.send_cookies) {
             head.push_str(&format!("Cookie: {cookies}\r\n"));
