@@ -52,6 +52,16 @@ enum Start {
     Redirected(HeaderValue),
 }
 
+/// An Inform for which a session may begin.
+struct Admitted {
+    opening: Opening,
+    channel: Channel,
+    configuration: Arc<dyn PinnedConfiguration>,
+    /// The CWMP version to name in the answer.
+    version: Option<&'static str>,
+    promise: Promise,
+}
+
 /// A session that has begun, with what the device hears of it.
 struct Opened {
     visit: Box<Visit>,
@@ -121,7 +131,9 @@ impl Endpoint {
             return unavailable(self.limits());
         };
         let opened = match self.parts.store.open_device(&live.device_id).await {
-            Ok(snapshot) => self.open(channel, configuration, &live, opening, snapshot, version, promise).await,
+            Ok(snapshot) => {
+                self.open(Admitted { opening, channel, configuration, version, promise }, &live, snapshot).await
+            }
             Err(error) => {
                 error!(target: "cwmp", device = &*live.device_id, "the device cannot be read: {error}");
                 None
@@ -191,16 +203,8 @@ impl Endpoint {
     }
 
     /// The part of the work that is the pool's. `None`: it failed.
-    async fn open(
-        &self,
-        channel: Channel,
-        configuration: Arc<dyn PinnedConfiguration>,
-        live: &LiveSession,
-        opening: Opening,
-        snapshot: DeviceSnapshot,
-        version: Option<&'static str>,
-        mut promise: Promise,
-    ) -> Option<Start> {
+    async fn open(&self, admitted: Admitted, live: &LiveSession, snapshot: DeviceSnapshot) -> Option<Start> {
+        let Admitted { opening, channel, configuration, version, mut promise } = admitted;
         let timestamp = (self.parts.clock)();
         let (remote, statistics) = (channel.remote.clone(), self.statistics.clone());
         let (device_id, recorder) = (live.device_id.clone(), self.recorder.clone());
