@@ -12,4 +12,5 @@ mod inform;
 mod kit;
 mod methods;
 mod sessions;
+mod transfers;
 mod versions;
