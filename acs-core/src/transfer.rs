@@ -18,6 +18,8 @@ use crate::value::format_date_time;
 /// How long a transfer is watched after its end: for a restart, another software version, or a late TransferComplete; in
 /// milliseconds.
 pub const WATCHED_AFTER_END: i64 = 86_400_000;
+/// Characters that are kept of what a device writes. The standard allows 256 in a FaultString, and fewer elsewhere.
+const LONGEST_TEXT: usize = 256;
 /// Gaps between the parts of a file that went over the wire. Devices fetch from the beginning, or go on where they were.
 const MOST_PARTS: usize = 64;
 
@@ -164,14 +166,15 @@ impl Transfer {
     pub fn fail(&mut self, code: &str, message: &str, at: i64) {
         self.state = TransferState::Failed;
         self.ended_at = Some(at);
-        self.fault = Some(TransferFault { code: code.to_owned(), message: message.to_owned() });
+        self.fault = Some(TransferFault { code: kept(code), message: kept(message) });
     }
 
     /// Takes in what a later Inform says. Returns whether that is news.
     pub fn see(&mut self, sighting: Sighting<'_>) -> bool {
         let before = self.clone();
-        if let Some(version) = sighting.version.filter(|version| self.version_after.as_deref() != Some(version)) {
-            self.version_after = Some(version.to_owned());
+        let version = sighting.version.map(kept);
+        if version.is_some() && version != self.version_after {
+            self.version_after = version;
             self.version_seen_at = Some(sighting.at);
         }
         if sighting.has_booted {
@@ -190,6 +193,11 @@ impl Transfer {
         let is_done = self.state == TransferState::Completed && (!is_firmware || has_changed || has_booted);
         self.is_settled |= is_done || now >= ended_at + WATCHED_AFTER_END;
     }
+}
+
+/// As much of a device's text as a record keeps.
+pub fn kept(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).collect()
 }
 
 /// Something that the file server sent or received for a transfer.
@@ -412,6 +420,17 @@ mod tests {
         assert!(!transfer.see(Sighting { version: None, has_booted: false, at: 4_000 }));
         assert!(transfer.see(sighting("1.0", true, 5_000)));
         assert_eq!(transfer.version_seen_at, Some(2_000));
+    }
+
+    #[test]
+    fn long_texts_of_a_device_are_cut() {
+        let long = "é".repeat(10_000);
+        let mut transfer = firmware();
+        assert!(transfer.see(sighting(&long, false, 2_000)));
+        assert!(!transfer.see(sighting(&long, false, 3_000)), "cut, it is still the same");
+        transfer.fail("cwmp.9010", &long, 3_000);
+        let (version, fault) = (transfer.version_after.unwrap(), transfer.fault.unwrap());
+        assert_eq!((version.chars().count(), fault.message.chars().count()), (LONGEST_TEXT, LONGEST_TEXT));
     }
 
     fn report(part: (u64, u64), is_new_request: bool) -> MovementReport {

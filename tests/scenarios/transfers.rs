@@ -51,7 +51,7 @@ fn a_record_follows_a_download_to_the_new_version() {
     let mut scenario = asked();
     let requested_at = scenario.world.clock;
     let visit = scenario.periodic();
-    assert_eq!(only(&visit, "Download"), ["Download 1 Firmware Upgrade Image http://files.example/fw.bin"]);
+    assert_eq!(only(&visit, "Download"), ["Download 1 Firmware Upgrade Image http://files.example/fw.bin 1000 bytes"]);
     assert_eq!(told(&visit), ["transfer.requested"]);
     let accepted = record(&scenario);
     assert_eq!((accepted.state, accepted.status), (TransferState::Accepted, Some(1)));

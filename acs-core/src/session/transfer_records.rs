@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::rpc::{
     AcsRequest, CpeFault, CpeResponse, Download, Inform, ScheduleDownload, TransferComplete, UNKNOWN_TIME, Upload,
 };
-use crate::transfer::{Sighting, Transfer, TransferKind, TransferState};
+use crate::transfer::{Sighting, Transfer, TransferKind, TransferState, kept};
 use crate::value::TypedValue;
 
 use super::{Session, event};
@@ -152,6 +152,6 @@ impl Session {
     fn software_version(&self) -> Option<String> {
         let node = SOFTWARE_VERSIONS.iter().find_map(|path| self.tree.find(path))?;
         let TypedValue(value, _) = self.tree.node(node).typed_value()?;
-        Some(value.to_text().into_owned())
+        Some(kept(&value.to_text()))
     }
 }
