@@ -37,6 +37,7 @@ mod sessions;
 pub mod soap;
 pub mod statistics;
 pub mod status;
+pub mod udp;
 mod visit;
 
 pub use authentication::{Algorithm, AuthenticationOptions};

@@ -30,6 +30,8 @@ pub const TARGETS: &[Target] = &[
     ("cookies", cookies),
     ("request_target", request_target),
     ("connection_request_reply", connection_request_reply),
+    ("stun", stun),
+    ("notification", notification),
 ];
 
 /// A text is a path or a named mistake, and what is printed reads back as the same path.
@@ -156,6 +158,23 @@ fn repaired(data: &[u8], piece: usize) -> BytesMut {
     }
     repair.finish(&mut output);
     output
+}
+
+/// A STUN message is read or refused, and what is said of it does not depend on how often it is asked.
+pub fn stun(data: &[u8]) {
+    if let Ok(message) = cwmp::udp::stun::parse(data) {
+        assert!(message.length() <= data.len());
+        let seen = || (message.username(), message.integrity(b"key"), message.error_code(), message.address(1));
+        assert_eq!(seen(), seen());
+    }
+}
+
+/// A lightweight notification is read, and belongs to a device, or is a named mistake.
+pub fn notification(data: &[u8]) {
+    match cwmp::udp::parse_notification(data) {
+        Ok(signed) => assert!(!signed.notification.device_id.device_id().is_empty() || signed.is_signed_with("")),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
 }
 
 /// A device's answer to a connection request has a status, or is a named mistake; its challenges are one line each.

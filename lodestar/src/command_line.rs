@@ -89,6 +89,10 @@ pub struct ServeArguments {
     /// Connection requests per second, at most [default: 100].
     #[arg(long, value_name = "N", env = "LODESTAR_CONNECTION_REQUESTS_PER_SECOND")]
     pub connection_requests_per_second: Option<usize>,
+    /// Where devices behind a NAT announce themselves by STUN, and connection requests over UDP come from; usually port 3478
+    /// [default: off].
+    #[arg(long, value_name = "ADDR", env = "LODESTAR_STUN_LISTEN")]
+    pub stun_listen: Option<SocketAddr>,
     /// Record every session into this directory, without secrets, for `lodestar replay`.
     #[arg(long, value_name = "DIR", env = "LODESTAR_RECORD")]
     pub record: Option<PathBuf>,

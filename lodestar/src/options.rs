@@ -28,6 +28,7 @@ struct ConfigFile {
     connection_request_ports: Vec<String>,
     connection_requests_per_address: Option<usize>,
     connection_requests_per_second: Option<usize>,
+    stun_listen: Option<SocketAddr>,
     record: Option<PathBuf>,
     record_device: Vec<String>,
     extensions: ExtensionOptions,
@@ -89,6 +90,8 @@ pub struct ServeOptions {
     pub wakeable: AddressPolicy,
     /// How many connection requests are sent.
     pub request_rates: RequestRates,
+    /// Where devices behind a NAT announce themselves (STUN), if anywhere.
+    pub stun_listen: Option<SocketAddr>,
     /// Extensions.
     pub extensions: ExtensionOptions,
     /// How much devices may send.
@@ -143,6 +146,7 @@ impl ServeOptions {
             plain_file_urls: arguments.plain_file_urls || file.plain_file_urls,
             wakeable,
             request_rates,
+            stun_listen: arguments.stun_listen.or(file.stun_listen),
             record: arguments.record.or(file.record),
             record_device: [arguments.record_device, file.record_device]
                 .into_iter()

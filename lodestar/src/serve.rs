@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use cwmp::udp::UdpPort;
 use cwmp::{Endpoint, EndpointLimits, EndpointParts, Pool, system_clock};
 use ext::{Extensions, ExtensionsConfig};
 use sandbox::Limits;
@@ -21,7 +22,7 @@ use crate::options::ServeOptions;
 use crate::planning::StoredPlanner;
 use crate::ports::Calls;
 use crate::record::Recorder;
-use crate::waker::{SessionNews, Waker, WakerParts};
+use crate::waker::{Directory, SessionNews, Waker, WakerParts};
 use crate::{demo, first_start};
 
 /// Where a running server listens.
@@ -67,6 +68,10 @@ pub async fn run_telling(
     let nbi_listener = bind(options.nbi_listen, "--nbi-listen").await?;
     let files_listener = bind(options.files_listen, "--files-listen").await?;
     let files_address = files_listener.local_addr()?;
+    let udp = match options.stun_listen {
+        Some(address) => Some(bind_udp(address, &store).await?),
+        None => None,
+    };
     let signer = file_urls::signer(&options.data_dir)?;
     let plain = options.plain_file_urls;
     let file_urls = FileUrls::new(signer.clone(), options.file_url_prefix.clone(), files_address, plain);
@@ -100,9 +105,14 @@ pub async fn run_telling(
         configuration: configuration.clone(),
         extensions: Arc::new(Calls(extensions.clone())),
         sessions: sessions.clone(),
+        udp: udp.clone(),
         policy: options.wakeable.clone().with_own_listeners(own_listeners),
         rates: options.request_rates,
     }));
+    if let Some(udp) = udp {
+        tracing::info!(address = %udp.address()?, "devices behind a NAT announce themselves by STUN");
+        tasks.spawn(udp.serve(stop.clone()));
+    }
     let planner = Arc::new(StoredPlanner::new(store.clone(), configuration.clone(), limits));
     let nbi = Nbi::new(store.clone(), NbiOptions { open: options.nbi_open, ..NbiOptions::default() });
     let nbi = nbi.with_planner(planner).with_sessions(waker, sessions).with_configuration(configuration.clone());
@@ -166,6 +176,14 @@ fn extensions_config(options: &ServeOptions) -> ExtensionsConfig {
         endpoints: options.extensions.endpoints.clone(),
         ..default
     }
+}
+
+/// Opens the port for STUN and connection requests over UDP.
+async fn bind_udp(address: SocketAddr, store: &Arc<dyn Store>) -> Result<Arc<UdpPort>> {
+    let directory = Arc::new(Directory::open(store.clone()).await?);
+    UdpPort::bind(address, directory)
+        .await
+        .with_context(|| format!("listening on {address} (UDP); choose another address with --stun-listen"))
 }
 
 async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {

@@ -252,6 +252,9 @@ impl Member {
         if let Some(listener) = self.listener {
             device.attach(listener);
         }
+        if let Err(error) = device.listen_udp().await {
+            tracing::error!(%error, device = device.device_id(), "no connection requests over UDP");
+        }
         let counters = self.counters;
         let on_session = self.on_session;
         let count = move |report: &SessionReport| {

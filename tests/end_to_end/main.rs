@@ -6,6 +6,7 @@ mod crash;
 mod demo;
 mod downloads;
 mod kit;
+mod nat;
 mod planning;
 mod provisioning;
 mod replaying;

@@ -160,3 +160,46 @@ async fn futures_of(server: &Arc<Server>, count: usize) -> Vec<u16> {
     }
     asking.join_all().await
 }
+
+/// Values in one datagram, without a session: those that are signed, fresh and new are stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lightweight_notification_is_stored_once() {
+    const UP_TIME: &str = "Device.DeviceInfo.UpTime";
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let server = Server::start_with(&["--stun-listen", &free]);
+    server.preset(
+        "password",
+        serde_json::json!({}),
+        r#"declare("Device.ManagementServer.Username", (), #{value: "box"});
+           declare("Device.ManagementServer.Password", (), #{value: "s3cret"});
+           declare("Device.DeviceInfo.UpTime", #{value: 1});"#,
+    );
+    let mut device = server.device("E2E1", |_| {});
+    assert!(device.session(["1 BOOT"]).await.completed());
+    let stored = || server.get(&format!("/devices/{DEVICE}"))["Device"]["DeviceInfo"]["UpTime"]["_value"].clone();
+    let send = |text: &str| {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.send_to(text.as_bytes(), &free).unwrap();
+    };
+    let now = || chrono::Utc::now().timestamp();
+    device.model_mut().set_text(UP_TIME, "1111");
+    let old = device.lightweight_notification(&free, &[UP_TIME], now() - 3_600);
+    let forged = device.lightweight_notification(&free, &[UP_TIME], now()).replace("1111", "2222");
+    device.model_mut().set_text(UP_TIME, "3333");
+    let first = device.lightweight_notification(&free, &[UP_TIME], now());
+    device.model_mut().set_text(UP_TIME, "4444");
+    let second = device.lightweight_notification(&free, &[UP_TIME], now() + 1);
+    send(&old);
+    send(&forged);
+    send(&first);
+    eventually("the notification to be stored", || stored() == 3_333 || stored() == "3333");
+    send(&second);
+    eventually("the next one to be stored", || stored() == 4_444 || stored() == "4444");
+    // Repeats, and all that is wrong, change nothing; what comes behind them shows that they have been read.
+    send(&first);
+    send(&old);
+    send(&forged);
+    device.model_mut().set_text(UP_TIME, "5555");
+    device.notify_lightly(&free, &[UP_TIME]).await.unwrap();
+    eventually("the last one to be stored", || stored() == 5_555 || stored() == "5555");
+}

@@ -120,18 +120,23 @@ impl AddressPolicy {
     /// # Errors
     /// [`ConnectionRequestError::AddressRefused`] and [`ConnectionRequestError::PortRefused`].
     pub fn check(&self, target: SocketAddr) -> Result<(), ConnectionRequestError> {
-        let refused = || Err(ConnectionRequestError::AddressRefused(target.ip().to_string()));
-        if !self.allows(target.ip()) || self.is_own_listener(target) {
-            return refused();
-        }
-        if !self.this_machine && is_this_machine(target) {
-            return refused();
-        }
+        self.check_address(target)?;
         if self.ports.iter().any(|range| (range.first..=range.last).contains(&target.port())) {
             Ok(())
         } else {
             Err(ConnectionRequestError::PortRefused(target.port()))
         }
+    }
+
+    /// Whether a device may be at an address, on whatever port: behind a NAT, it does not choose its port.
+    ///
+    /// # Errors
+    /// [`ConnectionRequestError::AddressRefused`]
+    pub fn check_address(&self, target: SocketAddr) -> Result<(), ConnectionRequestError> {
+        let is_refused = !self.allows(target.ip())
+            || self.is_own_listener(target)
+            || (!self.this_machine && is_this_machine(target));
+        if is_refused { Err(ConnectionRequestError::AddressRefused(target.ip().to_string())) } else { Ok(()) }
     }
 
     /// Whether a device may be at an address. Never this machine, link-local and metadata addresses, multicast, broadcast, reserved

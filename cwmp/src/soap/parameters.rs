@@ -68,7 +68,8 @@ fn list<'a, T>(
     Ok(entries)
 }
 
-fn value_struct(reader: &mut XmlReader<'_>) -> Result<(String, TypedValue), SoapError> {
+/// Reads a name and a value, whatever the element around them is called.
+pub(super) fn value_struct(reader: &mut XmlReader<'_>) -> Result<(String, TypedValue), SoapError> {
     let mut name = None;
     let mut value = None;
     while let Some(child) = reader.next_child()? {

@@ -6,7 +6,7 @@ use acs_core::tree::DeviceTree;
 use cwmp::connection_request::Credentials;
 
 /// Where devices keep what is needed, the older data model first.
-const ROOTS: [&str; 2] = ["InternetGatewayDevice", "Device"];
+pub const ROOTS: [&str; 2] = ["InternetGatewayDevice", "Device"];
 
 /// A device as its waker sees it.
 pub struct DeviceFacts {
@@ -16,6 +16,10 @@ pub struct DeviceFacts {
     pub url: Option<String>,
     /// `ConnectionRequestUsername` and `ConnectionRequestPassword`; empty when they are not known.
     pub credentials: Credentials,
+    /// `UDPConnectionRequestAddress`, and when it was told, unless the device says that it does no STUN or is behind no NAT.
+    pub udp_address: Option<(String, i64)>,
+    /// Whether UDP is of any use: `STUNEnable` and `NATDetected` are not false.
+    pub uses_udp: bool,
     /// `SupportedConnReqMethods`, in upper case; empty when the device has not told.
     pub supported: Vec<String>,
 }
@@ -27,8 +31,12 @@ impl DeviceFacts {
         let value = |name: &str| management_server(&tree, name).map(|(text, _)| text);
         let list = value("SupportedConnReqMethods").unwrap_or_default();
         let supported = list.split(',').map(|one| one.trim().to_ascii_uppercase()).filter(|one| !one.is_empty());
+        let is_false = |name: &str| value(name).is_some_and(|text| matches!(text.as_str(), "false" | "0"));
+        let uses_udp = !is_false("STUNEnable") && !is_false("NATDetected");
         DeviceFacts {
             now,
+            udp_address: management_server(&tree, "UDPConnectionRequestAddress").filter(|_| uses_udp),
+            uses_udp,
             url: value("ConnectionRequestURL"),
             credentials: Credentials {
                 username: value("ConnectionRequestUsername").unwrap_or_default(),
@@ -47,7 +55,7 @@ impl DeviceFacts {
 }
 
 /// A parameter's value below `ManagementServer`, and when it was read or written; `None` when it is not known or empty.
-fn management_server(tree: &DeviceTree, name: &str) -> Option<(String, i64)> {
+pub fn management_server(tree: &DeviceTree, name: &str) -> Option<(String, i64)> {
     let of_root = |root: &&str| {
         let node = tree.find(&format!("{root}.ManagementServer.{name}")).map(|id| tree.node(id))?;
         let value = node.value.as_ref()?;

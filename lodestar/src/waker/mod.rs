@@ -6,16 +6,20 @@
 //!    ├ methods      in which order it is tried how
 //!    ├ credentials  what it is given
 //!    ├ limits       how often this server asks
-//!    └ record       what came of it
+//!    ├ record       what came of it
+//!    ├ udp          through a NAT
+//!    └ directory    the devices, as the UDP port asks for them
 //! ```
 //!
 //! Not here: what goes over the wire (`cwmp::connection_request`), and what is waited for afterwards (`ui_api`).
 
 mod credentials;
+mod directory;
 mod facts;
 mod limits;
 mod methods;
 mod record;
+mod udp;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -26,7 +30,10 @@ use acs_core::device::DeviceHead;
 use acs_core::expression::{Expression, parse};
 use acs_core::session::settings::ConfigValues;
 use async_trait::async_trait;
-use cwmp::connection_request::{AddressPolicy, ConnectionRequestError, Credentials, HttpOptions, HttpRequest, Verdict};
+use cwmp::connection_request::{
+    AddressPolicy, ConnectionRequestError, Credentials, HttpOptions, HttpRequest, Silence, Verdict,
+};
+use cwmp::udp::UdpPort;
 use cwmp::{ExtensionCaller, SessionEnd, SessionObserver};
 use serde_json::{Value as Json, json};
 use store::{Collection, Store, StoreError};
@@ -39,7 +46,9 @@ use facts::DeviceFacts;
 use limits::Limiter;
 use methods::{DEFAULT_ORDER, Method, parse_order};
 use record::WakingRecord;
+use udp::{UDP_WAIT, UdpParts, UdpTarget};
 
+pub use directory::Directory;
 pub use limits::RequestRates;
 
 /// Devices that are being woken at the same time, at most.
@@ -65,6 +74,8 @@ pub struct WakerParts {
     pub extensions: Arc<dyn ExtensionCaller>,
     /// Who comes and goes.
     pub sessions: Arc<SessionBoard>,
+    /// For requests over UDP, when there is a port for them.
+    pub udp: Option<Arc<UdpPort>>,
     /// Where devices may be.
     pub policy: AddressPolicy,
     /// How often they are asked.
@@ -162,22 +173,31 @@ impl Inner {
         let settings = WakingSettings::evaluate(snapshot.config(), &facts, record.accepted_credentials());
         let follower = self.parts.sessions.follow(device_id);
         let mut attempts = Vec::new();
-        for step in &settings.order {
-            let made = self.step(step, &facts, &settings).await;
-            let is_accepted = made.iter().any(|(_, result)| result.is_ok());
+        let mut steps = settings.order.iter().peekable();
+        while let Some(step) = steps.next() {
+            let mut made = self.step(device_id, step, &facts, &settings, &follower).await;
+            if let [(Method::Udp, sent @ Ok(_))] = made.as_mut_slice()
+                && steps.peek().is_some()
+                && !has_begun(follower.clone(), UDP_WAIT).await
+            {
+                *sent = Err(ConnectionRequestError::Offline(Silence::TimedOut));
+            }
+            let is_over = made.iter().any(|(_, result)| result.is_ok()) || has_begun_already(&follower);
             attempts.extend(made);
-            if is_accepted {
+            if is_over {
                 break;
             }
         }
         self.note(device_id, &attempts, now).await;
-        let accepted = attempts.iter().find(|(_, result)| result.is_ok()).map(|(method, _)| *method);
-        match accepted {
+        // What has answered counts for more than what was only sent.
+        let accepted = attempts.iter().filter(|(_, result)| result.is_ok()).map(|(method, _)| *method);
+        match accepted.min_by_key(|method| *method == Method::Udp) {
             Some(method) => {
                 self.expect(device_id, now);
                 self.clone().await_inform(device_id.to_owned(), method, follower, now);
                 Ok(())
             }
+            None if has_begun_already(&follower) => Ok(()),
             None => match attempts.pop() {
                 Some((_, Err(error))) => Err(error),
                 _ => Err(ConnectionRequestError::NoAddress),
@@ -186,12 +206,45 @@ impl Inner {
     }
 
     /// Uses the methods of one step that the device has told what is needed for.
-    async fn step(&self, step: &[Method], facts: &DeviceFacts, settings: &WakingSettings) -> Vec<Attempt> {
+    async fn step(
+        &self,
+        device_id: &str,
+        step: &[Method],
+        facts: &DeviceFacts,
+        settings: &WakingSettings,
+        follower: &watch::Receiver<SessionPhase>,
+    ) -> Vec<Attempt> {
         let mut attempts = Vec::new();
-        if let Some(url) = facts.url.as_deref().filter(|_| step.contains(&Method::Http) && facts.supports("HTTP")) {
-            attempts.push((Method::Http, self.by_http(url, facts, settings).await));
+        let wants = |method, name| step.contains(&method) && facts.supports(name);
+        if let Some(port) = self.parts.udp.as_ref().filter(|_| wants(Method::Udp, "STUN"))
+            && let Some(target) = UdpTarget::of(device_id, facts, port)
+        {
+            attempts.push((Method::Udp, self.by_udp(device_id, target, port, facts, settings, follower).await));
+        }
+        if let Some(url) = facts.url.as_deref().filter(|_| wants(Method::Http, "HTTP")) {
+            tokio::select! {
+                result = self.by_http(url, facts, settings) => attempts.push((Method::Http, result)),
+                // It has come meanwhile: there is nothing more to be asked.
+                true = has_begun(follower.clone(), INFORM_WAIT) => {}
+            }
         }
         attempts
+    }
+
+    async fn by_udp(
+        &self,
+        device_id: &str,
+        target: UdpTarget,
+        port: &Arc<UdpPort>,
+        facts: &DeviceFacts,
+        settings: &WakingSettings,
+        follower: &watch::Receiver<SessionPhase>,
+    ) -> Result<Option<Credentials>, ConnectionRequestError> {
+        let (mut id, timestamp) = (0, now() / 1_000);
+        self.change(device_id, |record| id = record.next_udp_id(timestamp)).await;
+        let (policy, limiter, follower) = (&self.parts.policy, &self.limiter, follower.clone());
+        let parts = UdpParts { port, policy, limiter, id, timestamp, follower };
+        udp::send(target, &settings.source(facts, &*self.parts.extensions), parts).await.map(|()| None)
     }
 
     async fn by_http(
@@ -248,8 +301,7 @@ impl Inner {
         since: i64,
     ) {
         tokio::spawn(async move {
-            let began = follower.wait_for(|phase| *phase != SessionPhase::Awaited);
-            if !matches!(tokio::time::timeout(INFORM_WAIT, began).await, Ok(Ok(_))) {
+            if !has_begun(follower.clone(), INFORM_WAIT).await {
                 return;
             }
             if follower.wait_for(|phase| *phase == SessionPhase::Ended).await.is_err() {
@@ -365,6 +417,16 @@ impl Presenting for OverHttp {
     async fn present(&mut self, credentials: &Credentials) -> Result<bool, ConnectionRequestError> {
         Ok(self.0.present(credentials).await? == Verdict::Accepted)
     }
+}
+
+/// Waits until the device's session begins, for a while. Returns whether it did.
+async fn has_begun(mut follower: watch::Receiver<SessionPhase>, limit: Duration) -> bool {
+    let began = follower.wait_for(|phase| *phase != SessionPhase::Awaited);
+    matches!(tokio::time::timeout(limit, began).await, Ok(Ok(_)))
+}
+
+fn has_begun_already(follower: &watch::Receiver<SessionPhase>) -> bool {
+    *follower.borrow() != SessionPhase::Awaited
 }
 
 fn now() -> i64 {

@@ -14,6 +14,8 @@ use super::methods::Method;
 #[serde(default)]
 pub struct WakingRecord {
     methods: BTreeMap<Method, MethodRecord>,
+    /// The number of the last request over UDP; the next one's is greater.
+    udp_id: u32,
     /// What the device took last. After a factory reset, or when an operator's change did not reach it, it may still want this.
     accepted: Option<AcceptedCredentials>,
 }
@@ -55,6 +57,13 @@ impl WakingRecord {
     pub fn accepted_credentials(&self) -> Option<Credentials> {
         let accepted = self.accepted.as_ref()?;
         Some(Credentials { username: accepted.username.clone(), password: accepted.password.clone() })
+    }
+
+    /// The number of the next request over UDP: it grows also across restarts, since it is not less than the time in seconds.
+    pub fn next_udp_id(&mut self, seconds: i64) -> u32 {
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        self.udp_id = seconds.max(self.udp_id.saturating_add(1));
+        self.udp_id
     }
 
     /// A request was accepted: with these credentials, if it asked for any.
@@ -125,6 +134,7 @@ mod tests {
         record.note_accepted(Method::Http, Some(&credentials), 2_000);
         record.note_informed(Method::Http, 3_000);
         record.note_accepted(Method::Udp, None, 4_000);
+        assert_eq!([record.next_udp_id(7), record.next_udp_id(7), record.next_udp_id(3)], [7, 8, 9]);
         assert_eq!(record.accepted_credentials(), Some(credentials));
         let stored = serde_json::to_value(&record).unwrap();
         assert_eq!(serde_json::from_value::<WakingRecord>(stored).unwrap(), record);

@@ -34,6 +34,11 @@ pub(super) struct Signal {
     in_session: AtomicBool,
     notify: Notify,
     accepted: AtomicU64,
+    /// User name and password toward the STUN server.
+    pub(super) stun_credentials: Mutex<(String, String)>,
+    /// How the STUN server sees the device, and whether that differs from how it sees itself.
+    pub(super) binding: Mutex<Option<(SocketAddr, bool)>>,
+    binding_changed: Notify,
 }
 
 impl Signal {
@@ -46,6 +51,29 @@ impl Signal {
 
     pub(super) fn set_in_session(&self, in_session: bool) {
         self.in_session.store(in_session, Ordering::Relaxed);
+    }
+
+    pub(super) fn credentials(&self) -> (String, String) {
+        self.credentials.lock().clone()
+    }
+
+    /// A request is let in. Kept until the device asks, so a request during a session leads to another session; several make one.
+    pub(super) fn accept(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        self.notify.notify_one();
+    }
+
+    /// Takes over what the STUN server says. Returns whether the binding is another one than before.
+    pub(super) fn set_binding(&self, mapped: SocketAddr, is_translated: bool) -> bool {
+        let before = self.binding.lock().replace((mapped, is_translated));
+        if before != Some((mapped, is_translated)) {
+            self.binding_changed.notify_one();
+        }
+        before.is_some_and(|(address, _)| address != mapped)
+    }
+
+    pub(super) async fn binding_changed(&self) {
+        self.binding_changed.notified().await;
     }
 
     pub(super) async fn requested(&self) {
@@ -96,8 +124,9 @@ impl Drop for ConnectionRequestServer {
 }
 
 impl Device {
-    /// Opens a listener of its own, if the options ask for one, and writes its URL into the model.
+    /// Opens listeners of its own, for HTTP and UDP, as far as the options ask for them, and writes the URL into the model.
     pub async fn listen(&mut self) -> Result<(), DeviceError> {
+        self.listen_udp().await?;
         if self.options.connection_request.mode == ConnectionRequestMode::Off {
             return Ok(());
         }
@@ -183,9 +212,7 @@ impl Shared {
         if self.options.busy_while_in_session && signal.in_session.load(Ordering::Relaxed) {
             return message("503 Service Unavailable", "Retry-After: 5\r\n");
         }
-        signal.accepted.fetch_add(1, Ordering::Relaxed);
-        // Kept until the device asks, so a request during a session leads to another session; several make one.
-        signal.notify.notify_one();
+        signal.accept();
         message("200 OK", "")
     }
 
@@ -193,7 +220,7 @@ impl Shared {
         if self.options.mode != ConnectionRequestMode::Digest {
             return true;
         }
-        let (username, password) = signal.credentials.lock().clone();
+        let (username, password) = signal.credentials();
         if username.is_empty() {
             return true;
         }

@@ -124,21 +124,20 @@ impl Device {
     async fn next_event(&self, interval: Option<Duration>) -> Option<Event> {
         if self.retry_count > 0 {
             // A connection request does not wait for the retry (TR-069 §3.2.1.1).
-            return match timeout(self.retry_wait(), self.connection_request()).await {
-                Ok(()) => Some(Event::from("6 CONNECTION REQUEST")),
-                Err(_) => None,
-            };
+            return timeout(self.retry_wait(), self.woken()).await.ok();
         }
-        let request = self.connection_request();
+        let woken = self.woken();
         match interval.or_else(|| self.periodic_interval()) {
-            None => {
-                request.await;
-                Some(Event::from("6 CONNECTION REQUEST"))
-            }
-            Some(interval) => Some(Event::from(match timeout(interval, request).await {
-                Ok(()) => "6 CONNECTION REQUEST",
-                Err(_) => "2 PERIODIC",
-            })),
+            None => Some(woken.await),
+            Some(interval) => Some(timeout(interval, woken).await.unwrap_or_else(|_| Event::from("2 PERIODIC"))),
+        }
+    }
+
+    /// Waits for a connection request, or for a new binding of the device to be reported.
+    async fn woken(&self) -> Event {
+        tokio::select! {
+            () = self.connection_request() => Event::from("6 CONNECTION REQUEST"),
+            () = self.signal.binding_changed() => Event::from("4 VALUE CHANGE"),
         }
     }
 

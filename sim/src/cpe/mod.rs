@@ -22,6 +22,7 @@ mod report;
 mod session;
 mod software;
 mod transfer;
+mod udp;
 mod vouchers;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,7 +33,7 @@ use std::time::Instant;
 pub use calls::{AutonomousOperation, OwnCall};
 pub use connection_request::ConnectionRequestServer;
 pub use handle::Reply;
-pub use options::{Behaviour, ConnectionRequest, ConnectionRequestMode, Options, Retry, TransferMode};
+pub use options::{Behaviour, ConnectionRequest, ConnectionRequestMode, Options, Retry, Stun, TransferMode};
 pub use report::{Answer, Exchange, SessionError, SessionReport};
 pub use software::DeploymentUnit;
 pub use transfer::TransferredFile;
@@ -106,6 +107,7 @@ pub struct Device {
     started: (Instant, u64),
     signal: Arc<Signal>,
     listener: Option<Arc<ConnectionRequestServer>>,
+    udp_listener: Option<udp::UdpListener>,
     connection_request_url: Option<String>,
     transcript: Option<Transcript>,
 }
@@ -167,6 +169,7 @@ impl Device {
             started: (Instant::now(), 3_600),
             signal: Arc::new(Signal::default()),
             listener: None,
+            udp_listener: None,
             connection_request_url: None,
             transcript: None,
             options,
@@ -249,6 +252,7 @@ impl Device {
         self.made.clear();
         self.changed.clear();
         self.model.personalise(&self.identity);
+        self.add_stun_parameters();
         let options = Arc::clone(&self.options);
         for (relative, text) in [
             ("ManagementServer.URL", &options.acs_url),
@@ -270,6 +274,8 @@ impl Device {
             text("ManagementServer.ConnectionRequestUsername"),
             text("ManagementServer.ConnectionRequestPassword"),
         );
+        let stun = ["ManagementServer.STUNUsername", "ManagementServer.STUNPassword"].map(|name| text(name).to_owned());
+        *self.signal.stun_credentials.lock() = stun.into();
     }
 
     fn restart_clock(&mut self) {

@@ -59,6 +59,8 @@ pub struct Options {
     pub request_limit: u32,
     /// The connection-request listener.
     pub connection_request: ConnectionRequest,
+    /// Connection requests over UDP; none: the device does no STUN.
+    pub stun: Option<Stun>,
     /// Faults to inject; the first that matches counts.
     pub faults: Vec<FaultRule>,
     /// Lasting oddities.
@@ -100,6 +102,37 @@ pub struct ConnectionRequest {
     pub listen: String,
     /// Answer 503 while a session runs, instead of 200 and a session afterwards.
     pub busy_while_in_session: bool,
+}
+
+/// STUN and connection requests over UDP (TR-069 Annex G).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stun {
+    /// The STUN server, `host:port`.
+    pub server: String,
+    /// Address to send from; port 0 takes a free one.
+    pub bind: String,
+    /// Milliseconds between Binding Requests.
+    pub keep_alive_milliseconds: u64,
+    /// User name toward the STUN server from the factory; becomes ManagementServer.STUNUsername.
+    pub username: String,
+    /// Password toward the STUN server from the factory; becomes ManagementServer.STUNPassword.
+    pub password: String,
+    /// Repeats of a request are not told, as with some devices: each leads to a session.
+    pub every_datagram: bool,
+}
+
+impl Default for Stun {
+    fn default() -> Self {
+        Self {
+            server: "127.0.0.1:3478".into(),
+            bind: "0.0.0.0:0".into(),
+            keep_alive_milliseconds: 20_000,
+            username: String::new(),
+            password: String::new(),
+            every_datagram: false,
+        }
+    }
 }
 
 /// Whether and how connection requests are let in.
@@ -191,6 +224,7 @@ impl Default for Options {
             hang_milliseconds: 60_000,
             request_limit: 10_000,
             connection_request: ConnectionRequest::default(),
+            stun: None,
             faults: Vec::new(),
             behaviour: Behaviour::default(),
         }

@@ -71,6 +71,7 @@ impl Device {
     async fn attempt(&mut self) -> SessionReport {
         let begun = Instant::now();
         self.queue_report_events();
+        self.take_binding();
         let mut report = SessionReport {
             device_id: self.device_id.clone(),
             events: self.events.clone(),
