@@ -1,11 +1,12 @@
 //! What `serve` was asked for, as meant: flags and environment over the configuration file over defaults, all checked.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use cwmp::connection_request::{AddressPolicy, Network, PortRange};
+use cwmp::connection_request::{AddressPolicy, PortRange};
+use ipnet::IpNet;
 use serde::Deserialize;
 use ui_api::UploadLimits;
 
@@ -171,12 +172,18 @@ impl ServeOptions {
 
 /// Where connection requests may go.
 fn wakeable(this_machine: bool, networks: &[String], ports: &[String]) -> Result<AddressPolicy> {
-    let networks: Result<Vec<Network>, _> = networks.iter().map(|text| text.parse()).collect();
+    let networks: Result<Vec<IpNet>> = networks.iter().map(|text| network(text)).collect();
     let ports: Result<Vec<PortRange>, String> = ports.iter().map(|text| text.parse()).collect();
     let policy = AddressPolicy::default()
-        .with_networks(networks.context("--connection-request-networks")?)
+        .with_networks(networks?)
         .with_ports(ports.map_err(|error| anyhow!("--connection-request-ports: {error}"))?);
     Ok(if this_machine { policy.with_this_machine() } else { policy })
+}
+
+/// A network, or a single address.
+fn network(text: &str) -> Result<IpNet> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| anyhow!("--connection-request-networks: {text:?} is no network; one looks like 10.0.0.0/8"))
 }
 
 fn read_file(path: &Path) -> Result<ConfigFile> {

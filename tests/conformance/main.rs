@@ -5,12 +5,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod checklist;
+mod connection_requests;
 mod cookies;
 mod faults;
 mod http;
 mod inform;
 mod kit;
 mod methods;
+mod notifications;
 mod sessions;
 mod transfers;
+mod udp;
 mod versions;

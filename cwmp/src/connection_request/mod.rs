@@ -19,7 +19,7 @@ mod reply;
 mod target;
 
 pub use error::{ConnectionRequestError, Silence};
-pub use guard::{AddressPolicy, Network, NetworkError, PortRange};
+pub use guard::{AddressPolicy, PortRange};
 pub use http::{HttpOptions, HttpRequest, Verdict};
 pub use reply::{Reply, parse_reply};
 pub use target::ConnectionRequestTarget;

@@ -18,7 +18,7 @@ mod notification;
 mod port;
 pub mod stun;
 
-pub use bindings::{Binding, StunAccount};
+pub use bindings::{Binding, Bindings, StunAccount};
 pub use datagram::{UdpRequest, signature};
 pub use notification::{NotificationError, SignedNotification, parse as parse_notification};
 pub use port::{UdpDirectory, UdpPort};

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use acs_core::change::{OutboxEvent, SessionChange};
+use acs_core::credentials::CredentialRecord;
 use acs_core::device::InformedValue;
 use acs_core::query::Query;
 use async_trait::async_trait;
 use cwmp::udp::{SignedNotification, StunAccount, UdpDirectory, parse_notification};
 use parking_lot::Mutex;
 use serde_json::json;
-use store::{Find, Store, StoreError};
+use store::{Collection, Find, Store, StoreError};
 
 use super::facts::{ROOTS, management_server};
 use super::now;
@@ -61,16 +62,25 @@ impl Directory {
         let device = device.ok_or_else(|| format!("{id} is no known device"))?;
         let tree = device.full_tree();
         let own = |name: &str| management_server(&tree, name).map(|(text, _)| text);
-        let password = own("Password").ok_or_else(|| format!("{id}: its password is not known"))?;
-        let is_own = own("Username").is_none_or(|username| username == signed.notification.username);
-        if !is_own || !signed.is_signed_with(&password) {
-            return Err(format!("{id}: the signature is wrong"));
+        let username = &signed.notification.username;
+        let mut pairs = self.credentials(&id).await?;
+        pairs.extend(own("Password").map(|password| (own("Username").unwrap_or_default(), password)));
+        if !pairs.iter().any(|(known, password)| known == username && signed.is_signed_with(password)) {
+            return Err(format!("{id}: the signature is wrong, or its password is not known"));
         }
         if !self.is_first(&signed, time) {
             return Err(format!("{id}: it is a repeat"));
         }
-        self.write(&id, &signed, time).await?;
+        self.write(&id, &signed).await?;
         Ok(id)
+    }
+
+    /// What the device authenticates itself with in its sessions.
+    async fn credentials(&self, id: &str) -> Result<Vec<(String, String)>, String> {
+        let stored = self.store.get(Collection::DeviceCredentials, id).await.map_err(|error| error.to_string())?;
+        let record = stored.and_then(|document| serde_json::from_value::<CredentialRecord>(document).ok());
+        let credentials = record.unwrap_or_default().credentials;
+        Ok(credentials.into_iter().map(|own| (own.username, own.password)).collect())
     }
 
     fn is_first(&self, signed: &SignedNotification, time: i64) -> bool {
@@ -84,7 +94,7 @@ impl Directory {
     }
 
     /// Writes the values as those of an Inform. A running session comes first, since it would write over them.
-    async fn write(&self, id: &str, signed: &SignedNotification, time: i64) -> Result<(), String> {
+    async fn write(&self, id: &str, signed: &SignedNotification) -> Result<(), String> {
         let text = |error: StoreError| error.to_string();
         let owner = format!("notification-{}", self.owners.fetch_add(1, Ordering::Relaxed));
         let mut lease = None;
@@ -100,15 +110,16 @@ impl Directory {
             let Some(device) = self.store.open_device(id).await?.device else { return Ok(()) };
             let mut head = device.head;
             let known = |name: &str| device.tree.find(name).is_some_and(|node| !device.tree.node(node).object);
+            // The device tells whole seconds, which may be before what a session has just read.
+            let at = now();
             let mut names = Vec::new();
             for (path, value) in signed.notification.values.iter().filter(|(path, _)| known(path)) {
                 head.informed.retain(|informed| informed.path != *path);
-                head.informed.push(InformedValue { path: path.clone(), value: value.clone(), at: time });
+                head.informed.push(InformedValue { path: path.clone(), value: value.clone(), at });
                 names.push(path.clone());
             }
             let detail = json!({ "parameters": names });
-            let event =
-                OutboxEvent { kind: "device.notification".to_owned(), device: id.to_owned(), at: now(), detail };
+            let event = OutboxEvent { kind: "device.notification".to_owned(), device: id.to_owned(), at, detail };
             let change = SessionChange { head, events: vec![event], ..SessionChange::default() };
             self.store.commit_session_under(&lease, change).await
         };

@@ -59,6 +59,8 @@ const SESSION_WAIT: Duration = Duration::from_secs(30);
 const SESSION_LOOK: Duration = Duration::from_millis(200);
 /// How long a device that has accepted may take to begin its session; meanwhile it is not asked again.
 const INFORM_WAIT: Duration = Duration::from_secs(20);
+/// When a device that says that it is busy is asked again.
+const BUSY_WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// The credentials when none are configured.
 const DEFAULT_CREDENTIALS: &str = "AUTH(USERNAME(), PASSWORD())";
 
@@ -223,7 +225,7 @@ impl Inner {
         }
         if let Some(url) = facts.url.as_deref().filter(|_| wants(Method::Http, "HTTP")) {
             tokio::select! {
-                result = self.by_http(url, facts, settings) => attempts.push((Method::Http, result)),
+                result = self.by_http_patiently(url, facts, settings) => attempts.push((Method::Http, result)),
                 // It has come meanwhile: there is nothing more to be asked.
                 true = has_begun(follower.clone(), INFORM_WAIT) => {}
             }
@@ -245,6 +247,22 @@ impl Inner {
         let (policy, limiter, follower) = (&self.parts.policy, &self.limiter, follower.clone());
         let parts = UdpParts { port, policy, limiter, id, timestamp, follower };
         udp::send(target, &settings.source(facts, &*self.parts.extensions), parts).await.map(|()| None)
+    }
+
+    /// A busy device is asked again after a while: it is in a session that this server knows nothing of, or just starting.
+    async fn by_http_patiently(
+        &self,
+        url: &str,
+        facts: &DeviceFacts,
+        settings: &WakingSettings,
+    ) -> Result<Option<Credentials>, ConnectionRequestError> {
+        for wait in BUSY_WAITS {
+            match self.by_http(url, facts, settings).await {
+                Err(ConnectionRequestError::Offline(Silence::Busy)) => tokio::time::sleep(wait).await,
+                other => return other,
+            }
+        }
+        self.by_http(url, facts, settings).await
     }
 
     async fn by_http(

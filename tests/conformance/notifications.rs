@@ -1,0 +1,52 @@
+//! Notifications: rows N.
+
+use std::net::UdpSocket;
+
+use crate::kit::{Setup, eventually};
+
+#[test]
+fn n1_a_lightweight_notification_is_stored_when_it_is_signed_fresh_and_new() {
+    const UP_TIME: &str = "Device.DeviceInfo.UpTime";
+    let stun = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = Setup::default()
+        .arguments(|arguments| arguments.stun_listen = Some(stun))
+        .script(
+            "password",
+            r#"declare("Device.ManagementServer.Username", (), #{value: "box"});
+               declare("Device.ManagementServer.Password", (), #{value: "s3cret"});
+               declare("Device.DeviceInfo.UpTime", #{value: 1});"#,
+        )
+        .start();
+    let mut device = server.simulated("N1", |_| {});
+    server.session(&mut device, &["1 BOOT"]);
+    let id = device.device_id().to_owned();
+    let stun = stun.to_string();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let send = |text: &str| socket.send_to(text.as_bytes(), &stun).unwrap();
+    let is_stored = |text: &str| server.value(&id, UP_TIME).to_string().trim_matches('"') == text;
+    let now = || chrono::Utc::now().timestamp();
+    let mut notification = |text: &str, timestamp| {
+        device.model_mut().set_text(UP_TIME, text);
+        device.lightweight_notification(&stun, &[UP_TIME], timestamp)
+    };
+    let old = notification("1111", now() - 3_600);
+    let forged = notification("2222", now()).replace("2222", "2223");
+    let first = notification("3333", now());
+    let second = notification("4444", now() + 1);
+    let last = notification("5555", now() + 2);
+    for refused in [&old, &forged] {
+        send(refused);
+    }
+    send(&first);
+    eventually("the notification to be stored", || is_stored("3333"));
+    send(&second);
+    eventually("the next one to be stored", || is_stored("4444"));
+    for refused in [&first, &old, &forged] {
+        send(refused);
+    }
+    send(&last);
+    eventually("the last one to be stored", || is_stored("5555"));
+    // Nothing is ever answered.
+    socket.set_nonblocking(true).unwrap();
+    assert!(socket.recv(&mut [0; 16]).is_err());
+}
