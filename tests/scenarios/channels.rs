@@ -175,6 +175,23 @@ fn tasks_run_in_order_before_presets_each_by_itself() {
     assert!(visit.change.tasks.iter().all(|change| change.state == TaskState::Done));
 }
 
+// Rule: limit-cycles.
+#[test]
+fn more_tasks_than_a_session_has_cycles_wait_for_the_next() {
+    let mut scenario = Scenario::router().known();
+    for number in 0..300 {
+        let provisions = json!([["tag", format!("t{number}"), true]]);
+        scenario.task(&format!("{number:03}"), json!({"name": "provisions", "provisions": provisions}));
+    }
+    let visit = scenario.periodic();
+    assert_eq!(visit.change.tasks.len(), 255);
+    assert!(visit.log.iter().any(|line| line.message.contains("255")), "{:?}", visit.log);
+    assert_eq!(scenario.world.snapshot.tasks.len(), 45);
+    scenario.periodic();
+    assert!(scenario.world.snapshot.tasks.is_empty());
+    assert_eq!(scenario.stored("Tags.t299"), Some(true.into()));
+}
+
 #[test]
 fn a_failed_task_is_tried_again_and_the_others_are_done() {
     let mut scenario = Scenario::router().known().device(|device| {

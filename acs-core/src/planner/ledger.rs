@@ -40,6 +40,9 @@ pub struct Ledger {
     pub split_attribute_reads: VecDeque<Vec<String>>,
     /// Groups of names to set apart, to find the one that fails the others.
     pub split_sets: VecDeque<Vec<String>>,
+    /// Groups of names whose attributes are to be set apart, likewise.
+    #[serde(default)]
+    pub split_attribute_sets: VecDeque<Vec<String>>,
     /// DeleteObject and AddObject to send one after the other.
     pub queue: VecDeque<QueuedChange>,
     /// The instance whose keys are being set.

@@ -2,6 +2,7 @@
 //!
 //! Writes of lower weights wait until those of higher weights are done.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -85,17 +86,20 @@ impl Planner<'_> {
         if pending.is_empty() {
             return None;
         }
-        let size = self.situation.settings.batch_size.max(1);
-        let batch: Vec<PendingSet> = match self.situation.ledger.split_sets.iter().find_map(|group| {
-            let part: Vec<_> = pending.iter().filter(|set| group.contains(&set.path)).cloned().collect();
-            (!part.is_empty()).then_some(part)
-        }) {
-            Some(part) => part,
-            None => pending.into_iter().take(size).collect(),
-        };
+        let batch = self.batch(pending, &self.situation.ledger.split_sets, |set| &set.path);
         let parameter_list = batch.iter().map(|set| (set.path.clone(), set.value.clone())).collect();
         let request = AcsRequest::SetParameterValues { parameter_list, parameter_key: String::new() };
         Some(Step::Request(request, Purpose::SetValues(batch)))
+    }
+
+    /// What of the pending changes goes into the next request: the first group that is to stand apart, or as many as fit.
+    fn batch<T>(&self, mut pending: Vec<T>, apart: &VecDeque<Vec<String>>, path: impl Fn(&T) -> &String) -> Vec<T> {
+        let is_pending = |group: &&Vec<String>| pending.iter().any(|change| group.contains(path(change)));
+        match apart.iter().find(is_pending) {
+            Some(group) => pending.retain(|change| group.contains(path(change))),
+            None => pending.truncate(self.situation.settings.batch_size.max(1)),
+        }
+        pending
     }
 
     /// Values of one weight that differ from what is known, may be set, and have not been refused.
@@ -135,8 +139,7 @@ impl Planner<'_> {
     }
 
     fn set_attributes(&self, weight: i64) -> Option<Step> {
-        let mut parameter_list = Vec::new();
-        let mut sources = Vec::new();
+        let mut pending: Vec<(SetParameterAttributesStruct, u32)> = Vec::new();
         for &id in &self.target_order {
             let target = self.targets[&id];
             let path = || self.situation.tree.path_text(id);
@@ -155,15 +158,14 @@ impl Planner<'_> {
                 continue;
             }
             let index = if notification.is_some() { target.notification } else { target.access_list };
-            sources.push(index.map_or(0, |index| self.effective(index).source));
-            parameter_list.push(SetParameterAttributesStruct { name: path(), notification, access_list });
-            if parameter_list.len() >= self.situation.settings.batch_size.max(1) {
-                break;
-            }
+            let source = index.map_or(0, |index| self.effective(index).source);
+            pending.push((SetParameterAttributesStruct { name: path(), notification, access_list }, source));
         }
-        if parameter_list.is_empty() {
+        if pending.is_empty() {
             return None;
         }
+        let batch = self.batch(pending, &self.situation.ledger.split_attribute_sets, |(change, _)| &change.name);
+        let (parameter_list, sources) = batch.into_iter().unzip();
         Some(Step::Request(AcsRequest::SetParameterAttributes { parameter_list }, Purpose::SetAttributes(sources)))
     }
 

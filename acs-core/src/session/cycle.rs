@@ -4,18 +4,17 @@
 //! they run on. Nested levels hold virtual parameters' scripts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::declaration::{Declaration, Freshness};
-use crate::fault::{Fault, ProvisionCall};
-use crate::planner::{self, Effective, Ledger, Purpose, Role, Situation, Sources, Step, VirtualParameterSet};
+use crate::fault::Fault;
+use crate::planner::{self, Ledger, Purpose, Situation, Sources, Step, VirtualParameterSet};
 use crate::rpc::AcsRequest;
-use crate::script::{ExtensionCall, Memory, Outcome, ScriptFault, ScriptKind, ScriptRun};
+use crate::script::{ExtensionCall, Outcome, ScriptFault, ScriptRun};
 
 use super::configuration::Configuration;
+use super::level::{Level, LevelPurpose, SetDemand, Source, SourceState, WriteNote, explain};
 use super::{Output, Outstanding, Session, State};
 
 /// How many extension calls a cycle may make.
@@ -51,6 +50,12 @@ pub struct Cycle {
     pub(super) rounds: u32,
     /// How many answers the device has given.
     pub(super) answers: u32,
+    /// In how many requests each source of the lowest level took part.
+    #[serde(default)]
+    pub(super) requests_of: BTreeMap<u32, u32>,
+    /// How many more answers are allowed, since the busiest channels have been faulted for the limit.
+    #[serde(default)]
+    pub(super) allowance: u32,
     pub(super) extension_calls: u32,
     /// The tree's change count at the start.
     pub(super) changes_before: u64,
@@ -62,125 +67,6 @@ pub struct Cycle {
     pub(super) faulted: BTreeSet<String>,
 }
 
-/// Something that a cycle wrote.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WriteNote {
-    /// The parameter.
-    pub path: String,
-    /// What it became.
-    pub value: String,
-    /// Where that was declared.
-    pub origin: String,
-    /// Who declared it, at the lowest level.
-    pub source: u32,
-}
-
-/// Scripts that run together.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Level {
-    pub(super) sources: Vec<Source>,
-    pub(super) purpose: LevelPurpose,
-}
-
-/// What a level is for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum LevelPurpose {
-    /// Provisions.
-    Provisions,
-    /// Get scripts of virtual parameters: what is demanded of each.
-    Get(BTreeMap<Arc<str>, Freshness>),
-    /// Set scripts of virtual parameters.
-    Set(Vec<SetDemand>),
-}
-
-/// A virtual parameter that is being set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SetDemand {
-    /// Its name.
-    pub name: Arc<str>,
-    /// What it should become.
-    pub value: crate::value::TypedValue,
-    /// Where that was declared.
-    pub origin: String,
-}
-
-/// A provision or a virtual parameter's script within a level.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Source {
-    pub(super) name: Arc<str>,
-    pub(super) kind: ScriptKind,
-    /// Who selected it, for people.
-    pub(super) presets: Arc<str>,
-    pub(super) arguments: Arc<[Json]>,
-    pub(super) weight: i64,
-    /// Empty in nested levels.
-    pub(super) channels: BTreeSet<String>,
-    /// In nested levels: which sources of the level below asked for it.
-    pub(super) demanders: Sources,
-    pub(super) memory: Memory,
-    /// Since its last satisfied commit.
-    pub(super) declarations: Vec<Declaration>,
-    /// What it wanted before that, so that lower weights do not undo it.
-    pub(super) satisfied: Vec<Declaration>,
-    pub(super) state: SourceState,
-}
-
-/// Where a script stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum SourceState {
-    /// To be run.
-    Ready,
-    /// At a commit.
-    Suspended,
-    /// Waits for these.
-    WaitingForExtension(Vec<ExtensionCall>),
-    /// Ran to its end, with what it returned.
-    Finished(Json),
-    /// Out of the cycle: its channels have faulted.
-    Dropped,
-}
-
-impl Source {
-    /// A provision that is to be run.
-    pub(super) fn provision(call: &ProvisionCall, presets: Arc<str>, channels: BTreeSet<String>) -> Source {
-        Source {
-            name: call.name.as_str().into(),
-            kind: ScriptKind::Provision,
-            presets,
-            arguments: call.arguments.clone().into(),
-            weight: call.weight,
-            channels,
-            demanders: Sources::new(),
-            memory: Memory::default(),
-            declarations: Vec::new(),
-            satisfied: Vec::new(),
-            state: SourceState::Ready,
-        }
-    }
-
-    /// Declarations without a script.
-    pub(super) fn fixed(declarations: Vec<Declaration>, channels: BTreeSet<String>) -> Source {
-        let call = ProvisionCall { name: "preconditions".to_owned(), arguments: Vec::new(), weight: 0 };
-        Source {
-            declarations,
-            state: SourceState::Finished(Json::Null),
-            ..Source::provision(&call, "".into(), channels)
-        }
-    }
-
-    pub(super) fn call(&self) -> ProvisionCall {
-        ProvisionCall { name: self.name.to_string(), arguments: self.arguments.to_vec(), weight: self.weight }
-    }
-
-    fn is_unfinished(&self) -> bool {
-        matches!(self.state, SourceState::Ready | SourceState::Suspended | SourceState::WaitingForExtension(_))
-    }
-
-    fn wants_nothing(&self) -> bool {
-        self.declarations.iter().all(|declaration| declaration.wanted.is_empty())
-    }
-}
-
 impl Cycle {
     pub(super) fn new(kind: CycleKind, sources: Vec<Source>, changes_before: u64) -> Cycle {
         let channels = sources.iter().flat_map(|source| source.channels.iter().cloned()).collect();
@@ -190,6 +76,8 @@ impl Cycle {
             ledger: Ledger::default(),
             rounds: 1,
             answers: 0,
+            requests_of: BTreeMap::new(),
+            allowance: 0,
             extension_calls: 0,
             changes_before,
             writes: Vec::new(),
@@ -225,58 +113,39 @@ impl Cycle {
         }
     }
 
+    /// The sources of the lowest level that a request is sent for.
+    pub(super) fn sources_of(&self, purpose: &Purpose) -> Sources {
+        let sources = match purpose {
+            Purpose::Read { sources } => sources.clone(),
+            Purpose::SetValues(sets) | Purpose::CreationSet(sets) => sets.iter().map(|set| set.source).collect(),
+            Purpose::SetAttributes(sources) => sources.iter().copied().collect(),
+            Purpose::Change(change) => Sources::from([change.source()]),
+            Purpose::Command { source, .. } => Sources::from([*source]),
+            Purpose::CreationRead | Purpose::CreationUndo => {
+                self.ledger.creation.iter().map(|creation| creation.source).collect()
+            }
+        };
+        self.lowest_sources(&sources)
+    }
+
+    /// The sources that still take part and for which most requests were sent; all of them when there were none.
+    fn busiest_sources(&self) -> Sources {
+        let all = self.all_sources();
+        let Some(level) = self.levels.first() else { return all };
+        let takes_part =
+            |index: &u32| level.sources.get(*index as usize).is_some_and(|source| source.state != SourceState::Dropped);
+        let most = self.requests_of.iter().filter(|(index, _)| takes_part(index)).map(|(_, count)| *count).max();
+        let Some(most) = most else { return all };
+        let is_busiest = |index: &u32| takes_part(index) && self.requests_of.get(index) == Some(&most);
+        all.into_iter().filter(is_busiest).collect()
+    }
+
     pub(super) fn note_write(&mut self, path: &str, value: String, origin: &str, source: u32) {
         const MOST_NOTES: usize = 100;
         let source = self.lowest_sources(&Sources::from([source])).into_iter().next().unwrap_or(source);
         if self.writes.len() < MOST_NOTES {
             self.writes.push(WriteNote { path: path.to_owned(), value, origin: origin.to_owned(), source });
         }
-    }
-
-    /// What was written more than once, or everything that was, one per line: the explanation of an endless loop.
-    pub(super) fn explain_writes(&self) -> Vec<String> {
-        let describe = |note: &WriteNote| format!("{} := {:?} ({})", note.path, note.value, note.origin);
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for note in &self.writes {
-            *counts.entry(&note.path).or_default() += 1;
-        }
-        let repeated: Vec<_> = self.writes.iter().filter(|note| counts[note.path.as_str()] > 1).map(describe).collect();
-        let mut lines = if repeated.is_empty() { self.writes.iter().map(describe).collect() } else { repeated };
-        lines.dedup();
-        lines.truncate(20);
-        lines
-    }
-}
-
-impl Level {
-    /// The declarations as they count now: by ascending weight, then in order, so that the last one wins. What a finished script
-    /// declared waits while others of its weight are at a commit; lower weights wait for higher ones.
-    fn effective(&self) -> Vec<Effective<'_>> {
-        let unfinished = |source: &&Source| source.is_unfinished();
-        let barrier = self.sources.iter().filter(unfinished).map(|source| source.weight).max();
-        let one_weight = self.sources.iter().all(|source| source.weight == self.sources[0].weight);
-        let mut order: Vec<usize> = (0..self.sources.len()).collect();
-        order.sort_by_key(|&index| self.sources[index].weight);
-        let mut out = Vec::new();
-        for index in order {
-            let source = &self.sources[index];
-            let active = match barrier {
-                None => true,
-                Some(barrier) if source.weight > barrier => true,
-                Some(barrier) => source.weight == barrier && source.is_unfinished(),
-            };
-            if source.state == SourceState::Dropped {
-                continue;
-            }
-            let effective =
-                |declaration, role| Effective { declaration, source: index as u32, weight: source.weight, role };
-            // With one weight there is nobody to be kept from undoing it.
-            let satisfied = if one_weight { &[][..] } else { &source.satisfied };
-            out.extend(satisfied.iter().map(|declaration| effective(declaration, Role::Satisfied)));
-            let role = if active { Role::Active } else { Role::Deferred };
-            out.extend(source.declarations.iter().map(|declaration| effective(declaration, role)));
-        }
-        out
     }
 }
 
@@ -313,7 +182,7 @@ impl Session {
 
     fn send(&mut self, mut request: AcsRequest, purpose: Purpose) -> Output {
         let answers = self.cycle.as_ref().map_or(0, |cycle| cycle.answers);
-        let id = format!("{:x}{:02x}{:02x}", self.facts.timestamp, self.cycles & 0xff, answers & 0xff);
+        let id = format!("{:x}{:02x}{answers:02x}", self.facts.timestamp, self.cycles & 0xff);
         if let AcsRequest::Download(download) = &mut request {
             download.command_key.clone_from(&id);
         }
@@ -385,7 +254,7 @@ impl Session {
         }
     }
 
-    /// Limits the number of requests per cycle.
+    /// Limits the number of requests per cycle. Those for whom most of them were sent fault, and the others go on.
     fn checked_request(
         &mut self,
         request: AcsRequest,
@@ -393,20 +262,24 @@ impl Session {
         configuration: &dyn Configuration,
     ) -> Progress {
         let most = self.settings.max_rpc_count;
-        let Some(cycle) = &self.cycle else { return Progress::Done };
-        if cycle.answers < most {
+        let Some(cycle) = &mut self.cycle else { return Progress::Done };
+        if cycle.answers < most.saturating_add(cycle.allowance) {
+            for source in cycle.sources_of(&purpose) {
+                *cycle.requests_of.entry(source).or_default() += 1;
+            }
             return Progress::Send(request, purpose);
         }
+        cycle.allowance = cycle.answers;
         let fault = Fault {
             code: "too_many_rpcs".to_owned(),
             message: format!(
                 "Too many RPC requests: {most} in one cycle, and a {} would be next (cwmp.maxRpcCount)",
                 request.name()
             ),
-            detail: Some(serde_json::json!({ "writes": cycle.explain_writes() })),
+            detail: Some(serde_json::json!({ "writes": explain(&cycle.writes) })),
         };
-        let all = cycle.all_sources();
-        self.fault_sources(&all, fault, configuration);
+        let guilty = cycle.busiest_sources();
+        self.fault_sources(&guilty, fault, configuration);
         Progress::Again
     }
 
@@ -458,7 +331,7 @@ impl Session {
                 "Too many commit iterations: {most} in one cycle (cwmp.maxCommitIterations); still declaring: {}",
                 if waiting.is_empty() { names.join(", ") } else { waiting.join("; ") }
             ),
-            detail: Some(serde_json::json!({ "waiting": waiting, "writes": cycle.explain_writes() })),
+            detail: Some(serde_json::json!({ "waiting": waiting, "writes": explain(&cycle.writes) })),
         };
         let guilty = cycle.lowest_sources(&guilty);
         self.fault_sources(&guilty, fault, configuration);

@@ -17,8 +17,9 @@ use crate::task::TaskState;
 use crate::tree::DeviceTree;
 
 use super::configuration::{Configuration, PresetFacts, SelectedPreset};
-use super::cycle::{Cycle, CycleKind, Source};
+use super::cycle::{Cycle, CycleKind};
 use super::faults::{fingerprint, merge_calls};
+use super::level::{Source, explain};
 use super::settings::Settings;
 use super::{Session, event};
 
@@ -293,6 +294,7 @@ impl Session {
         let changed = self.tree.changes() != cycle.changes_before;
         if cycle.kind == CycleKind::Presets && changed {
             self.evaluations += 1;
+            self.preset_writes.extend(cycle.writes.iter().cloned());
             if self.evaluations >= MAX_EVALUATIONS {
                 self.fault_preset_loop(configuration);
             }
@@ -361,7 +363,7 @@ impl Session {
         let Some(cycle) = &self.cycle else { return };
         let writers: Sources = cycle.writes.iter().map(|note| note.source).collect();
         let guilty = if writers.is_empty() { cycle.all_sources() } else { writers };
-        let lines = cycle.explain_writes();
+        let lines = explain(&self.preset_writes);
         let fault = Fault {
             code: "preset_loop".to_owned(),
             message: format!(

@@ -10,7 +10,8 @@ use crate::planner::Sources;
 use crate::script::{ScriptFault, ScriptKind};
 
 use super::configuration::Configuration;
-use super::cycle::{CycleKind, SourceState};
+use super::cycle::CycleKind;
+use super::level::SourceState;
 use super::{LogKind, Session, SessionLog, event};
 
 impl Session {

@@ -13,15 +13,16 @@
 //! ```
 //!
 //! A session is a value: it serialises, and equal inputs give equal outputs. What lives here: state and the step function.
-//! [`cycle`] advances one set of provisions, [`answers`] and [`refusals`] take in what the device says, [`evaluation`] decides
-//! what runs next, [`transfers`] follows downloads, [`transfer_records`] keeps their records, [`virtual_parameters`] nests scripts,
-//! [`quota`] bounds what is kept.
+//! [`cycle`] advances one set of provisions ([`level`]), [`answers`] and [`refusals`] take in what the device says, [`evaluation`]
+//! decides what runs next, [`transfers`] follows downloads, [`transfer_records`] keeps their records, [`virtual_parameters`] nests
+//! scripts, [`quota`] bounds what is kept.
 
 mod answers;
 pub mod configuration;
 mod cycle;
 mod evaluation;
 mod faults;
+mod level;
 mod local;
 pub mod quota;
 mod refusals;
@@ -56,6 +57,7 @@ use crate::value::{TypedValue, Value, XsdType};
 use configuration::Configuration;
 use cycle::Cycle;
 use evaluation::Evaluation;
+use level::WriteNote;
 use quota::{InformRoom, MAX_LINES, MAX_NAME, Room, shortened};
 use settings::Settings;
 
@@ -175,6 +177,9 @@ pub struct Session {
     cycles: u32,
     evaluations: u32,
     evaluation: Evaluation,
+    /// What the evaluations of presets have written, for explaining why they never end.
+    #[serde(default)]
+    preset_writes: Vec<WriteNote>,
     /// Channels that have been tried again in this session.
     retried: BTreeSet<String>,
     /// Channels whose preconditions could not be evaluated.
@@ -275,6 +280,7 @@ impl Session {
             cycles: 0,
             evaluations: 0,
             evaluation: Evaluation::default(),
+            preset_writes: Vec::new(),
             retried: BTreeSet::new(),
             blocked: BTreeSet::new(),
             unanswered: BTreeSet::new(),

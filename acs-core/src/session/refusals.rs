@@ -1,5 +1,7 @@
 //! What the device refuses: narrowing a refusal down to what caused it, so that the rest still happens.
 
+use std::collections::VecDeque;
+
 use serde_json::{Value as Json, json};
 
 use crate::fault::{Fault, cpe_fault_detail};
@@ -33,18 +35,8 @@ impl Session {
             }
             (AcsRequest::SetParameterValues { .. }, Purpose::SetValues(sets)) => self.sets_refused(sets, &fault),
             (AcsRequest::SetParameterAttributes { parameter_list }, Purpose::SetAttributes(sources)) => {
-                if fault.code == INVALID_PARAMETER_NAME
-                    && self.look_again(parameter_list.iter().map(|change| &change.name))
-                {
-                    return;
-                }
-                for (change, source) in parameter_list.iter().zip(sources) {
-                    if let Some(cycle) = &mut self.cycle {
-                        cycle.ledger.unsettable_attributes.insert(change.name.clone());
-                    }
-                    let what = format!("{}: the device refused to change its attributes", change.name);
-                    self.refuse(&Sources::from([source]), &fault, &what, json!({ "parameter": change.name }));
-                }
+                let names = parameter_list.into_iter().map(|change| change.name).collect();
+                self.attribute_sets_refused(names, &sources, &fault);
             }
             (
                 AcsRequest::GetParameterValues { .. } | AcsRequest::SetParameterValues { .. },
@@ -81,19 +73,9 @@ impl Session {
         let Outstanding { mut request, purpose, .. } = outstanding;
         self.record_silence(&mut request, reason);
         let Some(cycle) = &mut self.cycle else { return };
-        let sources = match &purpose {
-            Purpose::Read { sources } => sources.clone(),
-            Purpose::SetValues(sets) | Purpose::CreationSet(sets) => sets.iter().map(|set| set.source).collect(),
-            Purpose::SetAttributes(sources) => sources.iter().copied().collect(),
-            Purpose::Change(change) => Sources::from([change.source()]),
-            Purpose::Command { source, .. } => Sources::from([*source]),
-            Purpose::CreationRead | Purpose::CreationUndo => {
-                cycle.ledger.creation.iter().map(|creation| creation.source).collect()
-            }
-        };
+        let lowest = cycle.sources_of(&purpose);
         cycle.ledger.creation = None;
         cycle.ledger.queue.clear();
-        let lowest = cycle.lowest_sources(&sources);
         let lowest = if lowest.is_empty() { cycle.all_sources() } else { lowest };
         let message = format!("The device did not answer {}: {reason}", request.name());
         self.fault_sources(&lowest, Fault::new("invalid_response", message), configuration);
@@ -195,10 +177,7 @@ impl Session {
         if named.is_empty() && sets.len() > 1 {
             let Some(cycle) = &mut self.cycle else { return };
             let paths: Vec<String> = sets.iter().map(|set| set.path.clone()).collect();
-            let half = paths.len() / 2;
-            cycle.ledger.split_sets.retain(|group| !group.iter().any(|path| paths.contains(path)));
-            cycle.ledger.split_sets.push_front(paths[half..].to_vec());
-            cycle.ledger.split_sets.push_front(paths[..half].to_vec());
+            split_groups(&mut cycle.ledger.split_sets, &paths);
             return;
         }
         let guilty: Vec<PendingSet> = if named.is_empty() { sets } else { named.into_iter().cloned().collect() };
@@ -225,6 +204,19 @@ impl Session {
             });
             self.refuse_verbatim(&Sources::from([set.source]), fault, what, detail);
         }
+    }
+
+    /// A refusal of SetParameterAttributes names no parameter: the list is halved until the guilty one stands alone.
+    fn attribute_sets_refused(&mut self, names: Vec<String>, sources: &[u32], fault: &CpeFault) {
+        if fault.code == INVALID_PARAMETER_NAME && self.look_again(names.iter()) {
+            return;
+        }
+        let Some(cycle) = &mut self.cycle else { return };
+        split_groups(&mut cycle.ledger.split_attribute_sets, &names);
+        let ([name], [source]) = (names.as_slice(), sources) else { return };
+        cycle.ledger.unsettable_attributes.insert(name.clone());
+        let what = format!("{name}: the device refused to change its attributes");
+        self.refuse(&Sources::from([*source]), fault, &what, json!({ "parameter": name }));
     }
 
     fn creation_refused(&mut self, fault: &CpeFault) {
@@ -441,5 +433,15 @@ impl Session {
             let sources = cycle.lowest_sources(&Sources::from([index]));
             cycle.ledger.refusals.push(Refusal { sources, code: "value_not_kept".to_owned(), message, detail });
         }
+    }
+}
+
+/// Puts the two halves of what was refused together in its place; one alone is no group any more.
+fn split_groups(groups: &mut VecDeque<Vec<String>>, refused: &[String]) {
+    groups.retain(|group| !group.iter().any(|path| refused.contains(path)));
+    if refused.len() > 1 {
+        let (first, second) = refused.split_at(refused.len() / 2);
+        groups.push_front(second.to_vec());
+        groups.push_front(first.to_vec());
     }
 }

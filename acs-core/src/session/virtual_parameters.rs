@@ -13,7 +13,7 @@ use crate::value::{TypedValue, Value, XsdType};
 
 use super::Session;
 use super::configuration::Configuration;
-use super::cycle::{Level, LevelPurpose, SetDemand, Source, SourceState};
+use super::level::{Level, LevelPurpose, SetDemand, Source, SourceState};
 
 /// How many levels of virtual parameters may stand on each other.
 const MAX_NESTING: usize = 6;
