@@ -99,6 +99,7 @@ pub async fn a_replaced_task_takes_its_fault_along(store: &impl Store) {
 }
 
 /// Deleting a task's fault gives the task up.
+// Rule: task-fault-deleted.
 pub async fn a_deleted_fault_takes_its_task_along(store: &impl Store) {
     let mut first = change("1", 1_000, &[]);
     let id = first.head.id.clone();
