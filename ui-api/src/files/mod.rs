@@ -136,7 +136,7 @@ impl FileServer {
                 let response = denial.response();
                 let status = response.status().as_u16();
                 match denial {
-                    Denial::Store(_) => {
+                    Denial::Store(_) | Denial::Unwanted(Unwanted::Store(_)) => {
                         tracing::error!(target: "files", %peer, device, file, %method, status, "failed: {denial}")
                     }
                     // The noise of a public address.
@@ -194,18 +194,19 @@ impl FileServer {
         name: &str,
         peer: SocketAddr,
     ) -> Result<Response<Body>, Denial> {
-        let grant = grant.filter(|_| parts.method != Method::HEAD);
+        // HEAD fetches nothing: there is nothing to record.
+        let fetching = grant.filter(|_| parts.method != Method::HEAD);
         let file = match self.find(grant, name).await {
             Ok(file) => file,
             Err(denial) => {
                 let report = report(denial.response().status(), peer, 0, None);
-                let _ = self.progress(grant, report).await;
+                let _ = self.progress(fetching, report).await;
                 return Err(denial);
             }
         };
         let (mut response, part) = reply(&file, parts);
         let first = part.map_or(0, |(first, _)| first);
-        let progress = self.progress(grant, report(response.status(), peer, first, Some(file.length))).await;
+        let progress = self.progress(fetching, report(response.status(), peer, first, Some(file.length))).await;
         if let Some((first, length)) = part {
             let name = file.metadata.name.clone();
             let source = StoredFile { store: self.store.clone(), file };
