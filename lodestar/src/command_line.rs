@@ -151,6 +151,13 @@ pub struct SimCpeArguments {
     /// soap-fault, empty, hang, close, malformed, slow:MILLISECONDS, wrong-id, no-id, wrong-response, chunked.
     #[arg(long, value_name = "RULE", value_parser = sim::FaultRule::parse)]
     pub fault: Vec<sim::FaultRule>,
+    /// A known oddity, e.g. `q04` or `q08.5` (`docs/simulator.md`); may be given several times, or separated by commas.
+    #[arg(long, value_name = "QUIRK", value_delimiter = ',')]
+    pub quirk: Vec<sim::habits::quirks::Quirk>,
+    /// The habits of a known program: netcwmp, tr069agent, easycwmp, cwmp-sim, genieacs-sim, simulatr69, paraam, honeyclient,
+    /// cwmpclient.
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<sim::habits::clients::Client>,
     /// User name toward the server.
     #[arg(long, default_value = "")]
     pub username: String,

@@ -68,6 +68,8 @@ fn fleet_options(arguments: SimCpeArguments) -> Result<FleetOptions> {
     device.model = arguments.model;
     device.parameters = arguments.parameters;
     device.faults.extend(arguments.fault);
+    device.quirks.extend(arguments.quirk);
+    device.client = arguments.client.or(device.client);
     if !arguments.username.is_empty() {
         device.username = arguments.username;
     }

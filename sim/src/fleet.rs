@@ -154,7 +154,8 @@ impl std::fmt::Debug for Fleet {
 
 impl Fleet {
     /// Loads or generates the data model that all devices share.
-    pub fn new(options: FleetOptions) -> Result<Self, DeviceError> {
+    pub fn new(mut options: FleetOptions) -> Result<Self, DeviceError> {
+        options.device = options.device.settled();
         let model = options.device.load_model()?;
         Ok(Self {
             device_options: Arc::new(options.device.clone()),

@@ -4,13 +4,14 @@
 //!   against a second reading of the standard.
 //! - [`fleet`]: many devices as tasks that share one data model.
 //! - [`load`]: the cheapest possible sessions, for benchmarks and crash tests.
-//! - [`fault`]: injected faults; [`transcript`]: readable recordings; [`model`] and [`value`]: data models.
+//! - [`habits`]: how a device speaks, where real ones are odd; [`fault`]: injected faults; [`transcript`]: readable recordings; [`model`] and [`value`]: data models.
 //!
 //! Not here: command-line flags, progress bars, and anything of the server.
 
 pub mod cpe;
 pub mod fault;
 pub mod fleet;
+pub mod habits;
 pub mod http;
 pub mod load;
 pub mod model;

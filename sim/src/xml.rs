@@ -14,6 +14,8 @@ const MAX_DEPTH: usize = 64;
 pub struct Element {
     /// Local name, without prefix.
     pub name: String,
+    /// The name's prefix, empty when it has none.
+    pub prefix: String,
     /// Attributes as written, prefix included, in document order.
     pub attributes: Vec<(String, String)>,
     /// Child elements in document order.
@@ -79,6 +81,9 @@ impl Element {
 
     fn opened(start: &BytesStart<'_>) -> Result<Self, XmlError> {
         let mut element = Self { name: start.local_name().as_ref().to_owned(), ..Self::default() };
+        if let Some((prefix, _)) = start.name().as_ref().split_once(':') {
+            element.prefix = prefix.to_owned();
+        }
         for attribute in start.attributes() {
             let attribute = attribute.map_err(syntax)?;
             let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(syntax)?;

@@ -13,6 +13,7 @@ mod inform;
 mod kit;
 mod methods;
 mod notifications;
+mod quirks;
 mod sessions;
 mod transfers;
 mod udp;

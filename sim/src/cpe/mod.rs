@@ -38,6 +38,7 @@ pub use report::{Answer, Exchange, SessionError, SessionReport};
 pub use software::DeploymentUnit;
 pub use transfer::TransferredFile;
 
+use crate::http::CookieJar;
 use crate::model::{DataModel, Identity, ModelError};
 use crate::soap::{Attributes, Event, Transfer, UnitOperation};
 use crate::transcript::Transcript;
@@ -110,6 +111,8 @@ pub struct Device {
     udp_listener: Option<udp::UdpListener>,
     connection_request_url: Option<String>,
     transcript: Option<Transcript>,
+    /// Of the session before, for devices that keep them.
+    cookies: CookieJar,
 }
 
 /// Work that an RPC left for after the session.
@@ -135,6 +138,7 @@ enum Pending {
 impl Device {
     /// Makes a device and loads or generates its data model. No I/O besides reading the model file.
     pub fn new(options: Options) -> Result<Self, DeviceError> {
+        let options = options.settled();
         let model = options.load_model()?;
         let identity = options.identity.clone();
         Ok(Self::with_model(Arc::new(options), identity, model))
@@ -172,6 +176,7 @@ impl Device {
             udp_listener: None,
             connection_request_url: None,
             transcript: None,
+            cookies: CookieJar::default(),
             options,
         };
         device.set_factory_values();
@@ -258,7 +263,10 @@ impl Device {
             ("ManagementServer.URL", &options.acs_url),
             ("ManagementServer.Username", &options.username),
             ("ManagementServer.Password", &options.password),
-        ] {
+        ]
+        .into_iter()
+        .chain(options.values.iter().map(|(relative, text)| (relative.as_str(), text)))
+        {
             self.model.set_root_text(relative, text);
         }
         if let Some(url) = &self.connection_request_url {

@@ -1,11 +1,15 @@
 //! What a simulated device is and how it behaves: plain data, to be filled from JSON, flags or code.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::fault::FaultRule;
+use crate::habits::Habits;
+use crate::habits::clients::Client;
+use crate::habits::quirks::Quirk;
 use crate::model::{DataModel, Identity, ModelKind};
 
 use super::{DeviceError, OwnCall};
@@ -63,8 +67,16 @@ pub struct Options {
     pub stun: Option<Stun>,
     /// Faults to inject; the first that matches counts.
     pub faults: Vec<FaultRule>,
-    /// Lasting oddities.
+    /// Lasting oddities of what it does.
     pub behaviour: Behaviour,
+    /// How it speaks.
+    pub habits: Habits,
+    /// Known oddities, e.g. `q04` or `q08.5`: they are added to the two above when the device is made.
+    pub quirks: Vec<Quirk>,
+    /// A known program whose habits it has, below its own quirks.
+    pub client: Option<Client>,
+    /// First values of parameters, by their path below the root object.
+    pub values: BTreeMap<String, String>,
 }
 
 /// When a failed session is tried again (TR-069 §3.2.1.1).
@@ -195,6 +207,8 @@ pub struct Behaviour {
     pub untyped: bool,
     /// No XML declaration.
     pub no_xml_declaration: bool,
+    /// The same `cwmp:ID` on each call of the device.
+    pub same_call_id: bool,
     /// The same `cwmp:ID` on every message, whatever the ACS sent.
     pub constant_id: Option<String>,
 }
@@ -227,6 +241,10 @@ impl Default for Options {
             stun: None,
             faults: Vec::new(),
             behaviour: Behaviour::default(),
+            habits: Habits::default(),
+            quirks: Vec::new(),
+            client: None,
+            values: BTreeMap::new(),
         }
     }
 }
@@ -247,6 +265,17 @@ impl Options {
     /// Reads options from JSON text.
     pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text)
+    }
+
+    /// The options with what their client and quirks mean put in place.
+    pub fn settled(mut self) -> Self {
+        if let Some(client) = self.client.take() {
+            client.apply(&mut self);
+        }
+        for quirk in std::mem::take(&mut self.quirks) {
+            quirk.apply(&mut self);
+        }
+        self
     }
 
     /// The data model that the options ask for, not yet personalised. Devices share it when it is loaded once.

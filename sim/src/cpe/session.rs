@@ -12,6 +12,8 @@ use super::message::{Outgoing, Received, received_arguments, refused, unexpected
 use super::report::{Answer, SessionError, SessionReport};
 use super::{Device, Pending, TransferMode, now};
 use crate::fault::FaultAction;
+use crate::habits::CookieHabit;
+use crate::habits::dress::dress;
 use crate::http::{Body, Client, Credentials, Method, Response, Url};
 use crate::soap::{Event, Fault, Incoming, Inform, Writer};
 use crate::transcript::{Direction, Line};
@@ -96,6 +98,9 @@ impl Device {
                 let mut talk = Talk { client: &mut client, report: &mut report };
                 let result = self.converse(&mut talk).await;
                 (report.bytes_sent, report.bytes_received) = client.traffic();
+                if self.options.habits.http.cookies == CookieHabit::AcrossSessions {
+                    self.cookies = client.cookies;
+                }
                 result
             }
         };
@@ -113,6 +118,8 @@ impl Device {
         };
         let mut client = Client::new(url, credentials, self.options.timeout());
         client.send_cookies = !self.options.behaviour.no_cookies;
+        client.set_habits(self.options.habits.http.clone());
+        client.cookies.resume(&self.cookies);
         client
     }
 
@@ -122,6 +129,9 @@ impl Device {
 
     async fn converse(&mut self, talk: &mut Talk<'_>) -> Result<(), SessionError> {
         self.refresh_clock();
+        for _ in 0..self.options.habits.http.silent_connections {
+            talk.client.knock().await?;
+        }
         if self.options.behaviour.empty_post_first {
             self.post(talk, Outgoing::empty()).await?;
         }
@@ -272,12 +282,18 @@ impl Device {
         self.calls += 1;
         match &self.options.behaviour.constant_id {
             Some(constant) => constant.clone(),
+            None if self.options.behaviour.same_call_id => "1".to_owned(),
             None => self.calls.to_string(),
         }
     }
 
     /// Sends a message in the way that an injected action wants, reads the answer, and records both.
-    pub(super) async fn post(&mut self, talk: &mut Talk<'_>, outgoing: Outgoing) -> Result<Received, SessionError> {
+    pub(super) async fn post(&mut self, talk: &mut Talk<'_>, mut outgoing: Outgoing) -> Result<Received, SessionError> {
+        outgoing.body = dress(outgoing.body, &self.options.habits.xml);
+        if self.options.habits.http.empty_post_until_challenged && talk.client.is_unchallenged() {
+            // Whatever comes but a challenge is of no interest to the device.
+            talk.client.send(Method::Post, Body::Sized(&[])).await?;
+        }
         self.record(Direction::Sent, &outgoing.name, None, outgoing.arguments.clone(), &outgoing.body);
         let response = self.deliver(talk.client, &outgoing).await?;
         talk.report.final_status = Some(response.status);

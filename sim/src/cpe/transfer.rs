@@ -138,7 +138,9 @@ async fn upload(transfer: &Transfer, options: &Options, content: String) -> Resu
 fn client_for(transfer: &Transfer, options: &Options) -> Result<Client, u32> {
     let url = Url::parse(&transfer.url).map_err(|_| 9013u32)?;
     let credentials = Credentials { username: transfer.username.clone(), password: transfer.password.clone() };
-    Ok(Client::new(url, credentials, options.timeout()))
+    let mut client = Client::new(url, credentials, options.timeout());
+    client.set_habits(options.habits.http.clone());
+    Ok(client)
 }
 
 /// The version in a firmware's file name: the last part between `-`, `_` and the extension that begins with a digit (or

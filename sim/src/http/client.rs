@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::digest::{Challenge, Signed, random_token};
 use super::{Connection, CookieJar, Head, HttpError, Url};
+use crate::habits::{HeaderHabit, HttpHabits};
 
 /// User name and password; no authentication is tried when the user name is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +68,7 @@ pub struct Client {
     /// Whether cookies are sent back at all.
     pub send_cookies: bool,
     authorization: Authorization,
+    habits: HttpHabits,
     finished_sent: u64,
     finished_received: u64,
 }
@@ -120,9 +123,35 @@ impl Client {
             cookies: CookieJar::default(),
             send_cookies: true,
             authorization: Authorization::None,
+            habits: HttpHabits::default(),
             finished_sent: 0,
             finished_received: 0,
         }
+    }
+
+    /// How it speaks from now on.
+    pub fn set_habits(&mut self, habits: HttpHabits) {
+        self.cookies.habit = habits.cookies;
+        self.habits = habits;
+    }
+
+    /// Whether it has credentials, and no challenge to use them for yet.
+    pub fn is_unchallenged(&self) -> bool {
+        !self.credentials.username.is_empty() && matches!(self.authorization, Authorization::None)
+    }
+
+    /// Opens a connection and closes it again without a byte. The server has to close it in silence, too.
+    pub async fn knock(&self) -> Result<(), HttpError> {
+        let address = self.url.authority(false);
+        in_time(self.limit, async {
+            let connecting = TcpStream::connect(&address).await;
+            let mut stream = connecting.map_err(|source| HttpError::Connect { address: address.clone(), source })?;
+            stream.shutdown().await?;
+            let mut heard = Vec::new();
+            stream.read_to_end(&mut heard).await?;
+            if heard.is_empty() { Ok(()) } else { Err(HttpError::Malformed("bytes on a connection that said nothing")) }
+        })
+        .await
     }
 
     /// Bytes sent and received so far, over all connections.
@@ -189,17 +218,16 @@ impl Client {
 
     async fn exchange(&mut self, method: Method, body: Body<'_>) -> Result<Response, HttpError> {
         let head = self.request_head(method, &body);
-        let limit = self.limit;
+        let (limit, waits) = (self.limit, self.habits.expect_continue);
         let connection = self.connected().await?;
-        let result = in_time(limit, exchange_on(connection, &head, body)).await;
+        let result = in_time(limit, exchange_on(connection, &head, body, waits)).await;
         match &result {
             Ok(response) => {
-                for cookie in response.head.all("Set-Cookie") {
-                    self.cookies.store(cookie);
-                }
+                self.cookies.store_all(response.head.all("Set-Cookie"));
                 let old = response.head.first_line.starts_with("HTTP/1.0");
                 let kept = response.head.has_token("Connection", "keep-alive");
-                if response.head.has_token("Connection", "close") || (old && !kept) {
+                let alone = self.habits.connection_per_request;
+                if response.head.has_token("Connection", "close") || (old && !kept) || alone {
                     self.close();
                 }
             }
@@ -231,14 +259,30 @@ impl Client {
             self.url.path,
             self.url.authority(true)
         );
-        if method == Method::Post && !body.bytes().is_empty() {
-            head.push_str("Content-Type: text/xml; charset=\"utf-8\"\r\nSOAPAction: \"\"\r\n");
+        let is_empty = body.bytes().is_empty();
+        if method == Method::Post && !is_empty {
+            push_header(&mut head, "Content-Type", &self.habits.content_type, Some("text/xml; charset=\"utf-8\""));
+            push_header(&mut head, "SOAPAction", &self.habits.soap_action, Some("\"\""));
+        } else if method == Method::Post {
+            push_header(&mut head, "Content-Type", &self.habits.empty_content_type, None);
+        }
+        if self.habits.expect_continue && !is_empty {
+            head.push_str("Expect: 100-continue\r\n");
+        }
+        if self.habits.connection_per_request {
+            head.push_str("Connection: close\r\n");
         }
         match body {
             Body::Unframed => {}
             // GET has no body, so no length either.
             Body::Sized([]) if method == Method::Get => {}
-            Body::Sized(bytes) => head.push_str(&format!("Content-Length: {}\r\n", bytes.len())),
+            Body::Sized(bytes) => {
+                let length = match std::str::from_utf8(bytes) {
+                    Ok(text) if self.habits.length_in_utf16 => text.encode_utf16().count(),
+                    _ => bytes.len(),
+                };
+                head.push_str(&format!("Content-Length: {length}\r\n"));
+            }
             Body::Chunked(_) => head.push_str("Transfer-Encoding: chunked\r\n"),
         }
         for (name, value) in &self.headers {
@@ -247,7 +291,8 @@ impl Client {
         if let Some(cookies) = self.cookies.header().filter(|_| self.send_cookies) {
             head.push_str(&format!("Cookie: {cookies}\r\n"));
         }
-        if let Some(authorization) = self.authorization_header(method) {
+        let is_bare = self.habits.bodies_only_authorization && is_empty;
+        if let Some(authorization) = self.authorization_header(method).filter(|_| !is_bare) {
             head.push_str(&format!("Authorization: {authorization}\r\n"));
         }
         head.push_str("\r\n");
@@ -257,11 +302,14 @@ impl Client {
     fn authorization_header(&mut self, method: Method) -> Option<String> {
         let Credentials { username, password } = &self.credentials;
         match &mut self.authorization {
-            Authorization::None => None,
-            Authorization::Basic => Some(format!("Basic {}", BASE64.encode(format!("{username}:{password}")))),
+            Authorization::None if !self.habits.basic_unasked || username.is_empty() => None,
+            Authorization::None | Authorization::Basic => {
+                Some(format!("Basic {}", BASE64.encode(format!("{username}:{password}"))))
+            }
             Authorization::Digest { challenge, count } => {
-                *count += 1;
-                let signed = Signed { username, password, method: method.name(), uri: &self.url.path };
+                *count = if self.habits.digest_frozen_count { 1 } else { *count + 1 };
+                let uri = if self.habits.digest_empty_uri { "" } else { self.url.path.as_str() };
+                let signed = Signed { username, password, method: method.name(), uri };
                 Some(challenge.answer(signed, *count, &random_token()))
             }
         }
@@ -272,7 +320,10 @@ impl Client {
         if self.credentials.username.is_empty() {
             return false;
         }
-        let digest = head.all("WWW-Authenticate").find_map(Challenge::parse);
+        let mut digest = head.all("WWW-Authenticate").find_map(Challenge::parse);
+        if let Some(challenge) = digest.as_mut().filter(|_| self.habits.digest_without_qop) {
+            challenge.qop_auth = false;
+        }
         let basic = head
             .all("WWW-Authenticate")
             .any(|value| value.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic")));
@@ -292,8 +343,35 @@ impl Client {
 
 const UNANSWERED: &str = "without an answer";
 
-async fn exchange_on(connection: &mut Connection, head: &str, body: Body<'_>) -> Result<Response, HttpError> {
-    if let Body::Chunked(bytes) = body {
+fn push_header(head: &mut String, name: &str, habit: &HeaderHabit, usual: Option<&str>) {
+    let value = match habit {
+        HeaderHabit::Usual => usual,
+        HeaderHabit::Absent => None,
+        HeaderHabit::Value(value) => Some(value.as_str()),
+    };
+    if let Some(value) = value {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+}
+
+/// `waits`: the body goes out after `100 Continue`.
+async fn exchange_on(
+    connection: &mut Connection,
+    head: &str,
+    body: Body<'_>,
+    waits: bool,
+) -> Result<Response, HttpError> {
+    if waits && !body.bytes().is_empty() {
+        connection.write(head.as_bytes()).await?;
+        let interim = connection.read_head().await?.ok_or(HttpError::Closed(UNANSWERED))?;
+        let status = interim.status()?;
+        if status != 100 {
+            // The server does not want the body.
+            let body = connection.read_body(&interim, true).await?;
+            return Ok(Response { status, head: interim, body });
+        }
+        connection.write(body.bytes()).await?;
+    } else if let Body::Chunked(bytes) = body {
         connection.write(head.as_bytes()).await?;
         // Odd-sized chunks, so that multi-byte characters and tags are split.
         connection.write_chunked(bytes, 1021).await?;

@@ -1,36 +1,77 @@
 //! Cookies of a CWMP session: all of one server, kept for the session only (TR-069 §3.4.1).
 
-/// Names and values in order of arrival.
+use crate::habits::CookieHabit;
+
+/// Cookies in order of arrival.
 #[derive(Clone, Debug, Default)]
-pub struct CookieJar(Vec<(String, String)>);
+pub struct CookieJar {
+    cookies: Vec<Cookie>,
+    /// What the device does with them.
+    pub habit: CookieHabit,
+}
+
+#[derive(Clone, Debug)]
+struct Cookie {
+    name: String,
+    value: String,
+    /// As written, with the `;` before them.
+    attributes: String,
+}
 
 impl CookieJar {
-    /// Takes the name and value of a `Set-Cookie` header; attributes are ignored, `Max-Age=0` deletes.
-    pub fn store(&mut self, header: &str) {
-        let mut parts = header.split(';');
-        let Some((name, value)) = parts.next().and_then(|pair| pair.split_once('=')) else {
-            return;
-        };
-        let (name, value) = (name.trim(), value.trim());
-        let deleted = parts.any(|attribute| attribute.trim().eq_ignore_ascii_case("max-age=0"));
-        self.0.retain(|(known, _)| known != name);
-        if !deleted && !name.is_empty() {
-            self.0.push((name.to_owned(), value.to_owned()));
+    /// Takes in the cookies of an answer.
+    pub fn store_all<'a>(&mut self, headers: impl Iterator<Item = &'a str>) {
+        let most = if self.habit == CookieHabit::First { 1 } else { usize::MAX };
+        if self.habit == CookieHabit::LastAnswer {
+            self.clear();
+        }
+        for header in headers.take(most) {
+            self.store(header);
         }
     }
 
-    /// The `Cookie` header's value; `None` when there are no cookies.
+    /// Takes the name and value of a `Set-Cookie` header; `Max-Age=0` deletes.
+    pub fn store(&mut self, header: &str) {
+        let (pair, attributes) = header.split_at(header.find(';').unwrap_or(header.len()));
+        let Some((name, value)) = pair.split_once('=') else {
+            return;
+        };
+        let (name, value) = (name.trim(), value.trim());
+        let deleted = attributes.split(';').any(|attribute| attribute.trim().eq_ignore_ascii_case("max-age=0"));
+        self.cookies.retain(|known| known.name != name);
+        if !deleted && !name.is_empty() {
+            let (name, value) = (name.to_owned(), value.to_owned());
+            self.cookies.push(Cookie { name, value, attributes: attributes.to_owned() });
+        }
+    }
+
+    /// Goes on with the cookies of another jar.
+    pub fn resume(&mut self, other: &CookieJar) {
+        self.cookies.clone_from(&other.cookies);
+    }
+
+    /// The `Cookie` header's value; `None` when there are no cookies, or none are sent back.
     pub fn header(&self) -> Option<String> {
-        if self.0.is_empty() {
+        if self.cookies.is_empty() || self.habit == CookieHabit::None {
             return None;
         }
-        let pairs: Vec<String> = self.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        Some(pairs.join("; "))
+        let written = |cookie: &Cookie| match self.habit {
+            CookieHabit::WithAttributes => {
+                format!("{}={}{}; Path=/; HttpOnly", cookie.name, cookie.value, cookie.attributes)
+            }
+            CookieHabit::CommaJoined => format!("{}={};Version=1", cookie.name, cookie.value),
+            _ => format!("{}={}", cookie.name, cookie.value),
+        };
+        let pairs: Vec<String> = self.cookies.iter().map(written).collect();
+        Some(match self.habit {
+            CookieHabit::CommaJoined => format!("other=zz;Version=1;Path=/,{}", pairs.join(",")),
+            _ => pairs.join("; "),
+        })
     }
 
     /// Forgets all cookies.
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.cookies.clear();
     }
 }
 
