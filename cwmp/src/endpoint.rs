@@ -487,7 +487,6 @@ impl FirstMessage {
                 });
             }
         };
-        log::repairs(subject, envelope.body.name(), &envelope.repairs);
         if !matches!(envelope.body, Message::Request(CpeRequest::Inform(_))) {
             warn!(target: "cwmp", remote, message = envelope.body.name(), "Invalid session");
             return refuse(Refusal::bad_request("Invalid session"));

@@ -32,6 +32,7 @@ pub mod masking;
 mod opening;
 pub mod pool;
 pub mod ports;
+pub mod repairs;
 mod server;
 mod sessions;
 pub mod soap;

@@ -7,6 +7,7 @@ use acs_core::session::{LogKind, Session};
 use tracing::{Level, debug, enabled, info, warn};
 
 use crate::masking::mask_secrets;
+use crate::repairs::{Model, RepairBook};
 use crate::soap::Repair;
 
 /// Who a line is about.
@@ -40,13 +41,20 @@ pub(crate) fn session_lines(remote: &str, session: &mut Session) {
     }
 }
 
-/// What was tolerated in a message.
-pub(crate) fn repairs(subject: Subject<'_>, message: &str, repairs: &[Repair]) {
+/// What was tolerated in a message: at level info when it is new for the device's model, and each time at level debug.
+pub(crate) fn repairs(subject: Subject<'_>, model: &Model, book: &RepairBook, message: &str, repairs: &[Repair]) {
+    let Subject { device, remote } = subject;
+    for repair in book.note(model, message, repairs) {
+        let Model { manufacturer, oui, product_class, software_version } = model;
+        info!(
+            target: "cwmp", device, remote, manufacturer, oui, product_class, software_version, message,
+            "tolerated, and only counted from now on: {repair}"
+        );
+    }
     if repairs.is_empty() || !enabled!(target: "cwmp", Level::DEBUG) {
         return;
     }
     let list = repairs.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    let Subject { device, remote } = subject;
     debug!(target: "cwmp", device, remote, message, "tolerated: {list}");
 }
 

@@ -26,6 +26,7 @@ use crate::endpoint::{Endpoint, lease_time};
 use crate::log::{self, Subject};
 use crate::pool::Priority;
 use crate::ports::{PinnedConfiguration, SessionOptions};
+use crate::repairs::Model;
 use crate::sessions::{LiveSession, Origin, SessionTable};
 use crate::soap::write::{
     write_fault, write_inform_response, write_inform_response_with_version, write_must_understand_fault,
@@ -215,6 +216,8 @@ impl Endpoint {
             let (envelope, inform) = *inform;
             let subject = Subject { device: &device_id, remote: &remote };
             log::informed(subject, &inform, snapshot.device.is_none());
+            let model = Model::of(&inform);
+            log::repairs(subject, &model, &statistics.repairs, "Inform", &envelope.repairs);
             let device = snapshot.device.as_ref();
             let context = InformContext { id: &device_id, inform: &inform, device, timestamp, channel: &channel };
             let options = configuration.session_options(&context);
@@ -251,6 +254,7 @@ impl Endpoint {
             (visit.write, visit.debug, visit.recording) = (write, debug, recording);
             visit.kicked_next_url = kicked_next_url;
             visit.fault_status = fault_status;
+            visit.model = model;
             log::session_lines(&remote, &mut visit.session);
             let (bytes, coding) = compressed(std::mem::take(text), coding);
             // A device that can wait long may be waited for as long.

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::repairs::RepairBook;
+
 use serde::Serialize;
 
 /// Counters since the start. All only grow but [`CwmpStatistics::live_sessions`], [`CwmpStatistics::unwritten_sessions`] and
@@ -45,6 +47,9 @@ pub struct CwmpStatistics {
     pub cpe_faults: AtomicU64,
     /// Requests that were left unanswered, or answered with something else.
     pub unanswered: AtomicU64,
+    /// What had to be forgiven in messages, per model.
+    #[serde(skip)]
+    pub repairs: RepairBook,
 }
 
 /// Adds one.

@@ -21,6 +21,7 @@ use crate::body::Body;
 use crate::encoding::{BodyError, BodyLimits, ContentCoding, decode_body, encode_body};
 use crate::log::{self, Subject};
 use crate::ports::{PinnedConfiguration, SessionRecording};
+use crate::repairs::Model;
 use crate::soap::write::{
     write_empty_response, write_fault, write_get_rpc_methods_response, write_kicked_response,
     write_must_understand_fault, write_request,
@@ -46,6 +47,8 @@ pub(crate) struct Visit {
     pub(crate) kicked_next_url: String,
     /// The HTTP status of SOAP faults.
     pub(crate) fault_status: StatusCode,
+    /// Whose messages they are.
+    pub(crate) model: Model,
     pub(crate) recording: Option<Box<dyn SessionRecording>>,
     pub(crate) remote: Arc<str>,
     pub(crate) statistics: Arc<CwmpStatistics>,
@@ -129,6 +132,7 @@ impl Visit {
             debug: false,
             kicked_next_url: String::new(),
             fault_status: StatusCode::OK,
+            model: Model::default(),
             recording: None,
             remote,
             statistics,
@@ -212,7 +216,11 @@ impl Visit {
     }
 
     fn take_envelope(&mut self, envelope: Envelope) -> Turn {
-        log::repairs(self.subject(), envelope.body.name(), &envelope.repairs);
+        let name = envelope.body.name();
+        // An Inform's belong to the session that it begins.
+        if name != "Inform" {
+            log::repairs(self.subject(), &self.model, &self.statistics.repairs, name, &envelope.repairs);
+        }
         match envelope.body {
             Message::Request(CpeRequest::Inform(_)) => match inform_of(envelope) {
                 Some(inform) => Turn::Inform(inform),

@@ -1,11 +1,12 @@
-//! What connects the rooms: extensions, as sessions call them.
+//! What connects the rooms: extensions, as sessions call them, and what was forgiven in devices' messages, as the REST API shows it.
 
 use std::sync::Arc;
 
 use acs_core::script::{ExtensionCall, ScriptFault};
 use async_trait::async_trait;
-use cwmp::ExtensionCaller;
-use serde_json::Value as Json;
+use cwmp::{CwmpStatistics, ExtensionCaller};
+use serde_json::{Map, Value as Json, json};
+use ui_api::RepairReport;
 
 /// Extensions, for sessions.
 pub struct Calls(pub Arc<ext::Extensions>);
@@ -14,5 +15,27 @@ pub struct Calls(pub Arc<ext::Extensions>);
 impl ExtensionCaller for Calls {
     async fn call(&self, call: ExtensionCall) -> Result<Json, ScriptFault> {
         self.0.call(call.arguments).await
+    }
+}
+
+/// The repairs that the endpoint has counted.
+pub struct Repairs(pub Arc<CwmpStatistics>);
+
+impl RepairReport for Repairs {
+    fn repairs(&self) -> Json {
+        let models = self.0.repairs.list().into_iter().map(|(model, repairs)| {
+            let repairs: Map<String, Json> = repairs
+                .into_iter()
+                .map(|(kind, count)| (kind.to_owned(), json!({ "messages": count.messages, "first": count.first })))
+                .collect();
+            json!({
+                "manufacturer": model.manufacturer,
+                "oui": model.oui,
+                "productClass": model.product_class,
+                "softwareVersion": model.software_version,
+                "repairs": repairs,
+            })
+        });
+        models.collect()
     }
 }

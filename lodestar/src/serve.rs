@@ -20,7 +20,7 @@ use crate::file_urls::{self, FileUrls};
 use crate::live::LiveConfiguration;
 use crate::options::ServeOptions;
 use crate::planning::StoredPlanner;
-use crate::ports::Calls;
+use crate::ports::{Calls, Repairs};
 use crate::record::Recorder;
 use crate::waker::{Directory, SessionNews, Waker, WakerParts};
 use crate::{demo, first_start};
@@ -116,6 +116,7 @@ pub async fn run_telling(
     let planner = Arc::new(StoredPlanner::new(store.clone(), configuration.clone(), limits));
     let nbi = Nbi::new(store.clone(), NbiOptions { open: options.nbi_open, ..NbiOptions::default() });
     let nbi = nbi.with_planner(planner).with_sessions(waker, sessions).with_configuration(configuration.clone());
+    let nbi = nbi.with_repairs(Arc::new(Repairs(endpoint.statistics().clone())));
     let nbi = Arc::new(nbi);
     let nbi_stop = stop.clone();
     tasks.spawn(async move {

@@ -17,4 +17,5 @@ mod quirks;
 mod sessions;
 mod transfers;
 mod udp;
+mod tolerance;
 mod versions;

@@ -20,6 +20,6 @@ pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
 pub use connection::request_line;
 pub use files::{Direction, FileServer, Grant, PathRefusal, UploadLimits, UrlSigner, content_mark, serve_files};
 pub use nbi::{
-    ConfigurationFollower, DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, SessionBoard,
-    SessionPhase, SessionWatch, serve,
+    ConfigurationFollower, DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, RepairReport,
+    SessionBoard, SessionPhase, SessionWatch, serve,
 };

@@ -8,7 +8,7 @@ use acs_core::value::TypedValue;
 
 use super::error::SoapError;
 use super::repair::{Repair, Repairs};
-use super::scalar::{boolean_or, integer, or_missing, trimmed, typed_value};
+use super::scalar::{boolean, integer, or_missing, trimmed, typed_value};
 use super::xml::XmlReader;
 
 /// Below this length every name is compared with every other, which is faster than hashing them.
@@ -94,12 +94,21 @@ fn info_struct(reader: &mut XmlReader<'_>) -> Result<ParameterInfo, SoapError> {
     while let Some(child) = reader.next_child()? {
         match child.local {
             "Name" => name = trimmed(reader)?,
-            "Writable" => writable = Some(boolean_or(reader, "Writable", false)?),
+            "Writable" => writable = Some(is_writable(reader)?),
             _ => reader.skip()?,
         }
     }
     let writable = or_missing(reader, writable, "Writable", false);
     Ok(ParameterInfo { name, writable })
+}
+
+/// Some devices write flags of their own, such as `30`; none of them but zero means that it is read-only.
+fn is_writable(reader: &mut XmlReader<'_>) -> Result<bool, SoapError> {
+    let text = reader.text()?;
+    Ok(boolean(&text).unwrap_or_else(|| {
+        reader.repairs.note(Repair::UnreadableElement("Writable"));
+        text.trim().parse::<u32>().is_ok_and(|flags| flags != 0)
+    }))
 }
 
 fn attribute_struct(reader: &mut XmlReader<'_>) -> Result<ParameterAttributes, SoapError> {

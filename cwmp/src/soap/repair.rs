@@ -38,6 +38,28 @@ pub enum Repair {
     HoldRequestsFromCPE,
 }
 
+impl Repair {
+    /// What kind of repair it is, in one word.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Repair::MissingID => "missing-id",
+            Repair::UnknownNamespace(_) => "unknown-namespace",
+            Repair::UndeclaredPrefix(_) => "undeclared-prefix",
+            Repair::InvalidCharacters => "invalid-characters",
+            Repair::MissingElement(_) => "missing-element",
+            Repair::UnreadableElement(_) => "unreadable-element",
+            Repair::MissingValue(_) => "missing-value",
+            Repair::UnreadableValue(_) => "unreadable-value",
+            Repair::DuplicateParameter(_) => "duplicate-parameter",
+            Repair::ElementInText(_) => "element-in-text",
+            Repair::ExtraBodyElement(_) => "extra-body-element",
+            Repair::MisplacedFaultDetail => "misplaced-fault-detail",
+            Repair::HoldRequestsFromCPE => "hold-requests-from-cpe",
+            Repair::ExcessEvents => "excess-events",
+        }
+    }
+}
+
 impl fmt::Display for Repair {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

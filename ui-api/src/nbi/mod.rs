@@ -56,7 +56,7 @@ use routes::{Listed, Route};
 use target::Parameters;
 
 pub use plans::{PlanError, PlanRequest, PlanSubject, Planner};
-pub use sessions::{ConfigurationFollower, DeviceWaker, SessionBoard, SessionPhase, SessionWatch};
+pub use sessions::{ConfigurationFollower, DeviceWaker, RepairReport, SessionBoard, SessionPhase, SessionWatch};
 
 /// This server's version.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("lodestar-version");
@@ -109,6 +109,7 @@ pub struct Nbi {
     sessions: Arc<dyn SessionWatch>,
     planner: Option<Arc<dyn Planner>>,
     configuration: Option<Arc<dyn ConfigurationFollower>>,
+    repairs: Option<Arc<dyn RepairReport>>,
     options: NbiOptions,
     throttle: Throttle,
 }
@@ -177,6 +178,7 @@ impl Nbi {
             sessions: Arc::new(SessionBoard::default()),
             planner: None,
             configuration: None,
+            repairs: None,
             options,
             throttle: Throttle::default(),
         }
@@ -198,6 +200,12 @@ impl Nbi {
     #[must_use]
     pub fn with_configuration(self, configuration: Arc<dyn ConfigurationFollower>) -> Nbi {
         Nbi { configuration: Some(configuration), ..self }
+    }
+
+    /// The same with somebody who knows what was forgiven; without, nothing was.
+    #[must_use]
+    pub fn with_repairs(self, repairs: Arc<dyn RepairReport>) -> Nbi {
+        Nbi { repairs: Some(repairs), ..self }
     }
 
     async fn wake(&self, device_id: &str) -> Result<(), String> {
@@ -348,6 +356,10 @@ impl Nbi {
                 devices::get_listed(store, Listing::Operations, id, &view).await
             }
             Route::File(name) => files::get(store, name, &view_of(Listing::Files)?).await,
+            Route::Repairs => {
+                let list = self.repairs.as_ref().map_or_else(|| Json::Array(Vec::new()), |report| report.repairs());
+                Ok(Answer::json(StatusCode::OK, &list))
+            }
             Route::Tag(..) | Route::DeviceTasks(_) | Route::Plan(_) | Route::Retry(_) => Err(Refusal::NotFound),
         }
     }

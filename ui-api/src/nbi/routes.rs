@@ -49,6 +49,8 @@ pub enum Route {
     Upload(Segment),
     /// `/uploads/<device>:<command key>/content`
     UploadContent(Segment),
+    /// `/repairs`
+    Repairs,
 }
 
 /// Documents that can be read, and some written, over the NBI. Users, API keys and permissions cannot.
@@ -103,6 +105,9 @@ impl Route {
     pub fn find(path: &str) -> Option<Route> {
         let segments = segments(path);
         let Some((first, rest)) = segments.split_first() else { return Some(Route::Root) };
+        if rest.is_empty() && plain_name(&first.text) == "repairs" {
+            return Some(Route::Repairs);
+        }
         let listed = Listed::named(&first.text)?;
         let text = |segment: &Segment| segment.text.clone();
         match (listed, rest) {
@@ -158,7 +163,8 @@ impl Route {
             | Route::Operation(_)
             | Route::ConnectionRequests(_)
             | Route::Transfer(_)
-            | Route::UploadContent(_) => READ,
+            | Route::UploadContent(_)
+            | Route::Repairs => READ,
             Route::Document(..) | Route::File(_) => READ_OR_WRITE,
             Route::Device(_) | Route::Task(_) | Route::Fault(_) | Route::Upload(_) => READ_OR_DELETE,
             Route::Tag(..) => ADD_OR_DELETE,
@@ -172,7 +178,9 @@ impl Route {
             Route::Root => None,
             Route::List(listed) => Some(listed.name()),
             Route::Document(collection, _) => Some(collection.name()),
-            Route::Device(_) | Route::Tag(..) | Route::Plan(_) | Route::ConnectionRequests(_) => Some("devices"),
+            Route::Device(_) | Route::Tag(..) | Route::Plan(_) | Route::ConnectionRequests(_) | Route::Repairs => {
+                Some("devices")
+            }
             Route::DeviceTasks(_) | Route::Task(_) | Route::Retry(_) => Some("tasks"),
             Route::Fault(_) => Some("faults"),
             Route::Operation(_) => Some("operations"),

@@ -23,6 +23,12 @@ pub trait DeviceWaker: Send + Sync {
     async fn connection_requests(&self, device_id: &str) -> Result<Json, StoreError>;
 }
 
+/// Tells what had to be forgiven in devices' messages.
+pub trait RepairReport: Send + Sync {
+    /// A list of documents, one per model.
+    fn repairs(&self) -> Json;
+}
+
 /// Follows what operators configure.
 #[async_trait]
 pub trait ConfigurationFollower: Send + Sync {
