@@ -120,12 +120,12 @@ pub struct SimCpeArguments {
     /// How many devices.
     #[arg(long, default_value_t = 1)]
     pub devices: u32,
-    /// The data model.
-    #[arg(long, default_value = "tr181", value_name = "tr098|tr181")]
-    pub model: sim::ModelKind,
-    /// Parameters per device, at least 80.
-    #[arg(long, default_value_t = 200)]
-    pub parameters: usize,
+    /// The data model [default: that of the options file, else tr181].
+    #[arg(long, value_name = "tr098|tr181")]
+    pub model: Option<sim::ModelKind>,
+    /// Parameters per device, at least 80 [default: those of the options file, else 200].
+    #[arg(long, value_name = "COUNT")]
+    pub parameters: Option<usize>,
     /// Events of the first session; may be given several times, or separated by commas.
     #[arg(long, default_value = "1 BOOT", value_delimiter = ',')]
     pub events: Vec<String>,

@@ -60,13 +60,13 @@ fn fleet_options(arguments: SimCpeArguments) -> Result<FleetOptions> {
             let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
             Options::from_json(&text).with_context(|| format!("{} is no options file", path.display()))?
         }
-        None => Options::default(),
+        None => Options { model: sim::ModelKind::Tr181, ..Options::default() },
     };
     if let Some(acs) = arguments.acs {
         device.acs_url = acs;
     }
-    device.model = arguments.model;
-    device.parameters = arguments.parameters;
+    device.model = arguments.model.unwrap_or(device.model);
+    device.parameters = arguments.parameters.unwrap_or(device.parameters);
     device.faults.extend(arguments.fault);
     device.quirks.extend(arguments.quirk);
     device.client = arguments.client.or(device.client);
