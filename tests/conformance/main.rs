@@ -15,7 +15,7 @@ mod methods;
 mod notifications;
 mod quirks;
 mod sessions;
+mod tolerance;
 mod transfers;
 mod udp;
-mod tolerance;
 mod versions;

@@ -8,54 +8,48 @@ use serde_json::{Value as Json, json};
 use crate::kit::{Inform, Server, parameter};
 
 /// What the server makes of a fixture: the file, values that are stored, and the kinds of repairs that are counted.
-type Case = (&'static str, Vec<(&'static str, Json)>, &'static [&'static str]);
+type Case = (&'static str, Vec<(String, Json)>, &'static [&'static str]);
+
+/// Values below `Device.DeviceInfo.`.
+fn info(values: &[(&str, Json)]) -> Vec<(String, Json)> {
+    values.iter().map(|(name, value)| (format!("Device.DeviceInfo.{name}"), value.clone())).collect()
+}
+
+/// Values of `Device.B.P0`, `Device.B.P1` and so on, for the object `B`.
+fn numbered(object: &str, values: &[Json]) -> Vec<(String, Json)> {
+    let paths = (0..).map(|index| format!("Device.{object}.P{index}"));
+    paths.zip(values.iter().cloned()).collect()
+}
 
 fn cases() -> Vec<Case> {
-    let model = || vec![("Device.DeviceInfo.ModelName", json!("M"))];
-    let a = |text: &str| vec![("Device.DeviceInfo.A", json!(text))];
+    let model = || info(&[("ModelName", json!("M"))]);
+    let a = |text: &str| info(&[("A", json!(text))]);
+    let empty = || json!("");
+    let types = info(&[
+        ("A", json!(true)),
+        ("B", json!(7)),
+        ("C", json!("2026-01-02T03:04:05.000Z")),
+        ("D", json!(-3)),
+        ("E", json!("text")),
+        ("F", json!("text")),
+        ("G", json!("text")),
+    ]);
+    let missing = info(&[("A", empty()), ("B", empty()), ("C", empty()), ("D", json!("there"))]);
+    let cdata = info(&[("A", json!("a & b <c>")), ("B", json!("before <&> after")), ("C", empty())]);
+    let controls = info(&[("A", json!("abcde")), ("B", json!("tab\tand\tmore"))]);
+    let booleans = [vec![json!(true); 5], vec![json!(false); 5], vec![json!("yes")]].concat();
+    let same_time = vec![json!("2026-01-02T03:04:05.000Z"); 8];
+    let dates = [same_time, vec![json!("0001-01-01T00:00:00.000Z"), empty(), json!("soon")]].concat();
     vec![
         ("no-id", model(), &["missing-id"]),
         ("empty-id", model(), &["missing-id"]),
         ("odd-prefixes", model(), &[]),
         ("odd-namespaces", model(), &["unknown-namespace"]),
-        (
-            "types",
-            vec![
-                ("Device.DeviceInfo.A", json!(true)),
-                ("Device.DeviceInfo.B", json!(7)),
-                ("Device.DeviceInfo.C", json!("2026-01-02T03:04:05.000Z")),
-                ("Device.DeviceInfo.D", json!(-3)),
-                ("Device.DeviceInfo.E", json!("text")),
-                ("Device.DeviceInfo.F", json!("text")),
-                ("Device.DeviceInfo.G", json!("text")),
-            ],
-            &[],
-        ),
-        (
-            "missing-value",
-            vec![
-                ("Device.DeviceInfo.A", json!("")),
-                ("Device.DeviceInfo.B", json!("")),
-                ("Device.DeviceInfo.C", json!("")),
-                ("Device.DeviceInfo.D", json!("there")),
-            ],
-            &["missing-value"],
-        ),
-        (
-            "cdata",
-            vec![
-                ("Device.DeviceInfo.A", json!("a & b <c>")),
-                ("Device.DeviceInfo.B", json!("before <&> after")),
-                ("Device.DeviceInfo.C", json!("")),
-            ],
-            &[],
-        ),
-        (
-            "control-characters",
-            vec![("Device.DeviceInfo.A", json!("abcde")), ("Device.DeviceInfo.B", json!("tab\tand\tmore"))],
-            &["invalid-characters"],
-        ),
-        ("array-types", vec![("Device.DeviceInfo.A", json!("1")), ("Device.DeviceInfo.B", json!("2"))], &[]),
+        ("types", types, &[]),
+        ("missing-value", missing, &["missing-value"]),
+        ("cdata", cdata, &[]),
+        ("control-characters", controls, &["invalid-characters"]),
+        ("array-types", info(&[("A", json!("1")), ("B", json!("2"))]), &[]),
         ("latin1", a("Größe"), &[]),
         ("latin1-undeclared", a("Größe"), &[]),
         ("windows-1251", a("Привет"), &[]),
@@ -64,52 +58,10 @@ fn cases() -> Vec<Case> {
         ("byte-order-mark", a("Größe €"), &[]),
         ("duplicates", a("last"), &["duplicate-parameter"]),
         ("illegal-names", a("legal"), &["missing-element"]),
-        (
-            "booleans",
-            (0..10).map(|index| (BOOLEANS[index], json!(index < 5))).chain([(BOOLEANS[10], json!("yes"))]).collect(),
-            &["unreadable-value"],
-        ),
-        (
-            "dates",
-            (0..8)
-                .map(|index| (DATES[index], json!("2026-01-02T03:04:05.000Z")))
-                .chain([
-                    (DATES[8], json!("0001-01-01T00:00:00.000Z")),
-                    (DATES[9], json!("")),
-                    (DATES[10], json!("soon")),
-                ])
-                .collect(),
-            &["unreadable-value"],
-        ),
+        ("booleans", numbered("B", &booleans), &["unreadable-value"]),
+        ("dates", numbered("D", &dates), &["unreadable-value"]),
     ]
 }
-
-const BOOLEANS: [&str; 11] = [
-    "Device.B.P0",
-    "Device.B.P1",
-    "Device.B.P2",
-    "Device.B.P3",
-    "Device.B.P4",
-    "Device.B.P5",
-    "Device.B.P6",
-    "Device.B.P7",
-    "Device.B.P8",
-    "Device.B.P9",
-    "Device.B.P10",
-];
-const DATES: [&str; 11] = [
-    "Device.D.P0",
-    "Device.D.P1",
-    "Device.D.P2",
-    "Device.D.P3",
-    "Device.D.P4",
-    "Device.D.P5",
-    "Device.D.P6",
-    "Device.D.P7",
-    "Device.D.P8",
-    "Device.D.P9",
-    "Device.D.P10",
-];
 
 fn fixture(name: &str) -> Vec<u8> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance/fixtures");
