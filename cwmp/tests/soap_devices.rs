@@ -266,7 +266,7 @@ fn names_with_every_spelling_of_writable() {
         info("Device.WiFi.SSID.", true),
         info("Device.WiFi.SSID.1.Enable", true),
         info("Device.WiFi.SSID.1.Status", false),
-        info("Device.X_EXAMPLE_Radio", false),
+        info("Device.X_EXAMPLE_Radio", true),
         info("Device.Time.", false),
     ];
     let message = Message::Response(CpeResponse::GetParameterNamesResponse(names));
