@@ -109,7 +109,7 @@ impl Scenario {
     pub fn session(&mut self, events: &[&str]) -> Visit {
         let (snapshot, _) = Snapshot::build(&self.documents, None, &Limits::default());
         let transfers = std::mem::take(&mut self.transfers);
-        self.world.session_with(&mut self.device, events, &snapshot, &*self.extension, &transfers)
+        self.world.session_with(&mut self.device, events, &snapshot, &*self.extension, &transfers, &mut ())
     }
 
     /// One periodic session.

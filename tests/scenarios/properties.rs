@@ -6,6 +6,7 @@ use acs_core::session::settings::Settings;
 use lodestar::snapshot::Snapshot;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
+use serde_json::json;
 
 use crate::bench::Scenario;
 use crate::kit::{Behaviour, describe};
@@ -81,8 +82,12 @@ impl Model {
 /// One statement of a script: what it does, and what it picks.
 type Statement = (u8, Index, Index, u8);
 
-fn statements() -> impl Strategy<Value = Vec<Statement>> {
-    prop::collection::vec((0u8..14, any::<Index>(), any::<Index>(), any::<u8>()), 1..8)
+/// Presets, each with its weight and the statements of its script.
+type Presets = Vec<(i64, Vec<Statement>)>;
+
+fn presets() -> impl Strategy<Value = Presets> {
+    let statement = (0u8..14, any::<Index>(), any::<Index>(), any::<u8>());
+    prop::collection::vec((0i64..3, prop::collection::vec(statement, 1..6)), 1..4)
 }
 
 const TIMES: [&str; 4] = ["1", "now()", "now() - 100000000", "now(86400000)"];
@@ -143,8 +148,12 @@ const SUM: &str = r#"
     #{writable: false, value: sum}
 "#;
 
-fn scenario(model: &Model, script: &str) -> Scenario {
-    let mut scenario = Scenario::of(&model.lines).script(script).virtual_parameter("sum", SUM);
+fn scenario(model: &Model, presets: &Presets) -> Scenario {
+    let mut scenario = Scenario::of(&model.lines).virtual_parameter("sum", SUM);
+    for (number, (weight, statements)) in presets.iter().enumerate() {
+        let document = json!({ "weight": weight, "channel": format!("c{}", number % 2) });
+        scenario = scenario.preset(&format!("p{number}"), document, &model.script(statements));
+    }
     scenario.device.behaviour.numbers_by_table = true;
     scenario
 }
@@ -188,9 +197,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_second_session_writes_nothing(model in model(), statements in statements(), is_known in any::<bool>()) {
-        let script = model.script(&statements);
-        let mut scenario = scenario(&model, &script);
+    fn a_second_session_writes_nothing(model in model(), presets in presets(), is_known in any::<bool>()) {
+        let mut scenario = scenario(&model, &presets);
         if is_known {
             scenario = scenario.known();
         }
@@ -199,30 +207,29 @@ proptest! {
         prop_assume!(scenario.world.snapshot.faults.is_empty());
         let second = scenario.periodic();
         let writes: Vec<_> = second.requests.iter().filter(|request| !request.starts_with('G')).collect();
-        prop_assert!(writes.is_empty(), "{}\n{script}\nfirst: {:#?}\nsecond: {:#?}", model.lines, first.requests, second.requests);
+        prop_assert!(writes.is_empty(), "{}\n{:#?}\nfirst: {:#?}\nsecond: {:#?}", model.lines, scenario.documents.provisions, first.requests, second.requests);
     }
 
     #[test]
-    fn a_plan_is_the_session(model in model(), statements in statements()) {
-        let script = model.script(&statements);
-        let mut scenario = scenario(&model, &script).known();
+    fn a_plan_is_the_session(model in model(), presets in presets()) {
+        let mut scenario = scenario(&model, &presets).known();
         let (configuration, _) = Snapshot::build(&scenario.documents, None, &limits());
         let inform = scenario.device.inform(&["2 PERIODIC"]);
         let mut no_extension = |_: &_| unreachable!("no script here calls one");
         let planned =
             plan(scenario.world.snapshot.clone(), &inform, scenario.world.clock, Settings::default(), &configuration, &mut no_extension);
         let planned: Vec<_> = planned.requests.iter().map(describe).collect();
-        prop_assert_eq!(planned, scenario.periodic().requests, "{}\n{}", model.lines, script);
+        prop_assert_eq!(planned, scenario.periodic().requests, "{}\n{:#?}", model.lines, scenario.documents.provisions);
     }
 
     #[test]
     fn a_session_written_down_between_its_steps_is_the_same(
         model in model(),
-        statements in statements(),
+        presets in presets(),
         behaviour in behaviour(),
     ) {
         let run = |serialise| {
-            let mut scenario = scenario(&model, &model.script(&statements));
+            let mut scenario = scenario(&model, &presets);
             scenario.device.behaviour = behaviour.clone();
             scenario.world.serialise = serialise;
             let requests = [scenario.periodic().requests, scenario.periodic().requests];
@@ -236,18 +243,18 @@ proptest! {
     #[test]
     fn a_replay_goes_as_recorded(
         model in model(),
-        statements in statements(),
+        presets in presets(),
         behaviours in prop::collection::vec(behaviour(), 1..4),
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let mut scenario = scenario(&model, &model.script(&statements));
+        let mut scenario = scenario(&model, &presets);
         let (configuration, _) = Snapshot::build(&scenario.documents, None, &limits());
         for (number, behaviour) in behaviours.into_iter().enumerate() {
             scenario.device.behaviour = behaviour;
             let folder = folder.path().join(number.to_string());
             let mut tape = Tape::new(&configuration, &folder);
             let no_extension = |_: &_| unreachable!("no script here calls one");
-            scenario.world.observed_session(
+            scenario.world.session_with(
                 &mut scenario.device,
                 &["2 PERIODIC"],
                 &configuration,

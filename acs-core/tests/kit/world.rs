@@ -55,21 +55,11 @@ impl World {
     /// Runs one session and stores what it changed. The clock then stands 50 minutes later.
     pub fn session(&mut self, device: &mut Device, events: &[&str], configuration: &dyn Configuration) -> Visit {
         let no_extension = |_: &ExtensionCall| Ok(serde_json::Value::Null);
-        self.session_with(device, events, configuration, &no_extension, &[])
+        self.session_with(device, events, configuration, &no_extension, &[], &mut ())
     }
 
+    /// The same, with all that may happen in it.
     pub fn session_with(
-        &mut self,
-        device: &mut Device,
-        events: &[&str],
-        configuration: &dyn Configuration,
-        extension: Extension<'_>,
-        transfers: &[TransferComplete],
-    ) -> Visit {
-        self.observed_session(device, events, configuration, extension, transfers, &mut ())
-    }
-
-    pub fn observed_session(
         &mut self,
         device: &mut Device,
         events: &[&str],

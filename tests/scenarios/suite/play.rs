@@ -39,7 +39,7 @@ pub fn play(case: &Case, recordings: &Path) -> Result<(), String> {
         let folder = recordings.join(number.to_string());
         let mut tape = Tape::new(&snapshot, &folder);
         let visit =
-            scenario.world.observed_session(&mut scenario.device, &events, &snapshot, &answer, &transfers, &mut tape);
+            scenario.world.session_with(&mut scenario.device, &events, &snapshot, &answer, &transfers, &mut tape);
         let mut differences =
             Actual { scenario: &scenario, visit: &visit, extension_calls: calls.into_inner() }.differences(step);
         if !differences.is_empty() {
