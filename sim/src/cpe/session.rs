@@ -227,7 +227,7 @@ impl Device {
             }
             let incoming = received.expect("Inform", "InformResponse")?;
             let mut violations = incoming.violations.clone();
-            if incoming.id.as_deref() != Some(id.as_str()) {
+            if id.is_some() && incoming.id != id {
                 violations.push(format!("InformResponse has the ID {:?}, not {id:?}", incoming.id));
             }
             if incoming.namespace.as_ref() != Some(&self.options.cwmp_namespace) {
@@ -245,7 +245,8 @@ impl Device {
         }
     }
 
-    fn rendered_inform(&mut self) -> (String, Outgoing) {
+    /// The Inform with its `cwmp:ID`, if it has one.
+    fn rendered_inform(&mut self) -> (Option<String>, Outgoing) {
         let options = Arc::clone(&self.options);
         let id = self.next_id();
         let action = self.injected("Inform", &[]);
@@ -275,7 +276,7 @@ impl Device {
         });
         let codes: Vec<&str> = self.events.iter().map(|event| event.code.as_str()).collect();
         let arguments = json!({"Event": codes, "RetryCount": self.retry_count});
-        (id, Outgoing::call("Inform", arguments, body, action))
+        (header.map(str::to_owned), Outgoing::call("Inform", arguments, body, action))
     }
 
     pub(super) fn next_id(&mut self) -> String {
