@@ -40,6 +40,8 @@ pub mod statistics;
 pub mod status;
 pub mod udp;
 mod visit;
+#[cfg(feature = "xmpp")]
+pub mod xmpp;
 
 pub use authentication::{Algorithm, AuthenticationOptions};
 pub use endpoint::{Endpoint, EndpointParts};

@@ -93,6 +93,21 @@ pub struct ServeArguments {
     /// [default: off].
     #[arg(long, value_name = "ADDR", env = "LODESTAR_STUN_LISTEN")]
     pub stun_listen: Option<SocketAddr>,
+    /// This server's Jabber ID, to wake devices over XMPP [default: off; needs a build with the feature `xmpp`].
+    #[arg(long, value_name = "USER@DOMAIN", env = "LODESTAR_XMPP_JID")]
+    pub xmpp_jid: Option<String>,
+    /// A file with its password; or LODESTAR_XMPP_PASSWORD.
+    #[arg(long, value_name = "FILE", env = "LODESTAR_XMPP_PASSWORD_FILE")]
+    pub xmpp_password_file: Option<PathBuf>,
+    /// The XMPP server [default: port 5222 of the Jabber ID's domain].
+    #[arg(long, value_name = "HOST:PORT", env = "LODESTAR_XMPP_SERVER")]
+    pub xmpp_server: Option<String>,
+    /// Certificates (PEM) of those who may have signed the XMPP server's [default: those whom the system trusts].
+    #[arg(long, value_name = "FILE", env = "LODESTAR_XMPP_CA")]
+    pub xmpp_ca: Option<PathBuf>,
+    /// Talk to the XMPP server without TLS; by itself only on a loopback address.
+    #[arg(long, env = "LODESTAR_XMPP_WITHOUT_TLS")]
+    pub xmpp_without_tls: bool,
     /// Record every session into this directory, without secrets, for `lodestar replay`.
     #[arg(long, value_name = "DIR", env = "LODESTAR_RECORD")]
     pub record: Option<PathBuf>,

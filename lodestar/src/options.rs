@@ -30,6 +30,11 @@ struct ConfigFile {
     connection_requests_per_address: Option<usize>,
     connection_requests_per_second: Option<usize>,
     stun_listen: Option<SocketAddr>,
+    xmpp_jid: Option<String>,
+    xmpp_password_file: Option<PathBuf>,
+    xmpp_server: Option<String>,
+    xmpp_ca: Option<PathBuf>,
+    xmpp_without_tls: bool,
     record: Option<PathBuf>,
     record_device: Vec<String>,
     extensions: ExtensionOptions,
@@ -93,6 +98,8 @@ pub struct ServeOptions {
     pub request_rates: RequestRates,
     /// Where devices behind a NAT announce themselves (STUN), if anywhere.
     pub stun_listen: Option<SocketAddr>,
+    /// How this server is on XMPP, if it is.
+    pub xmpp: Option<XmppAccess>,
     /// Extensions.
     pub extensions: ExtensionOptions,
     /// How much devices may send.
@@ -117,6 +124,13 @@ impl ServeOptions {
         let listen = [arguments.cwmp_listen, file.cwmp_listen].into_iter().find(|list| !list.is_empty());
         let default_listen = || vec![if arguments.demo { loopback(7547) } else { any(7547) }];
         let default_data_dir = if arguments.demo { "./lodestar-demo" } else { "./lodestar-data" };
+        let xmpp = xmpp_access(
+            arguments.xmpp_jid.or(file.xmpp_jid),
+            arguments.xmpp_password_file.or(file.xmpp_password_file),
+            arguments.xmpp_server.or(file.xmpp_server),
+            arguments.xmpp_ca.or(file.xmpp_ca),
+            arguments.xmpp_without_tls || file.xmpp_without_tls,
+        )?;
         let wakes_this_machine =
             arguments.connection_requests_to_this_machine || file.connection_requests_to_this_machine || arguments.demo;
         let first_of = |lists: [Vec<String>; 2]| lists.into_iter().find(|list| !list.is_empty()).unwrap_or_default();
@@ -148,6 +162,7 @@ impl ServeOptions {
             wakeable,
             request_rates,
             stun_listen: arguments.stun_listen.or(file.stun_listen),
+            xmpp,
             record: arguments.record.or(file.record),
             record_device: [arguments.record_device, file.record_device]
                 .into_iter()
@@ -168,6 +183,57 @@ impl ServeOptions {
         }
         Ok(options)
     }
+}
+
+/// How this server is on XMPP.
+#[derive(Clone)]
+pub struct XmppAccess {
+    /// `user@domain`
+    pub jid: String,
+    /// Its password.
+    pub password: String,
+    /// `host:port`, if it is not the domain's.
+    pub server: Option<String>,
+    /// Who may have signed the server's certificate, if not those whom the system trusts.
+    pub certificate_authority: Option<PathBuf>,
+    /// Whether the connection goes without TLS.
+    pub without_tls: bool,
+}
+
+impl std::fmt::Debug for XmppAccess {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("XmppAccess")
+            .field("jid", &self.jid)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+/// TLS may be left out on this machine, and where the operator says so.
+fn xmpp_access(
+    jid: Option<String>,
+    password_file: Option<PathBuf>,
+    server: Option<String>,
+    certificate_authority: Option<PathBuf>,
+    without_tls: bool,
+) -> Result<Option<XmppAccess>> {
+    let Some(jid) = jid else { return Ok(None) };
+    if !cfg!(feature = "xmpp") {
+        bail!("--xmpp-jid: this program was built without XMPP; build it with `--features xmpp`");
+    }
+    let password = match (password_file, std::env::var("LODESTAR_XMPP_PASSWORD")) {
+        (Some(path), _) => std::fs::read_to_string(&path)
+            .with_context(|| format!("reading --xmpp-password-file {}", path.display()))?
+            .trim_end()
+            .to_owned(),
+        (None, Ok(password)) => password,
+        (None, Err(_)) => bail!("--xmpp-jid needs --xmpp-password-file or LODESTAR_XMPP_PASSWORD"),
+    };
+    let is_loopback = server.as_deref().and_then(|server| server.parse::<SocketAddr>().ok());
+    let is_loopback = is_loopback.is_some_and(|address| address.ip().is_loopback());
+    let without_tls = without_tls || (is_loopback && certificate_authority.is_none());
+    Ok(Some(XmppAccess { jid, password, server, certificate_authority, without_tls }))
 }
 
 /// Where connection requests may go.

@@ -19,10 +19,12 @@ use ui_api::{ApiKeys, FileServer, Nbi, NbiOptions, SessionBoard};
 use crate::file_urls::{self, FileUrls};
 use crate::live::LiveConfiguration;
 use crate::options::ServeOptions;
+#[cfg(feature = "xmpp")]
+use crate::options::XmppAccess;
 use crate::planning::StoredPlanner;
 use crate::ports::{Calls, Repairs};
 use crate::record::Recorder;
-use crate::waker::{Directory, SessionNews, Waker, WakerParts};
+use crate::waker::{Directory, SessionNews, Waker, WakerParts, XmppRequests};
 use crate::{demo, first_start};
 
 /// Where a running server listens.
@@ -106,6 +108,7 @@ pub async fn run_telling(
         extensions: Arc::new(Calls(extensions.clone())),
         sessions: sessions.clone(),
         udp: udp.clone(),
+        xmpp: xmpp_requests(&options, &stop)?,
         policy: options.wakeable.clone().with_own_listeners(own_listeners),
         rates: options.request_rates,
     }));
@@ -177,6 +180,22 @@ fn extensions_config(options: &ServeOptions) -> ExtensionsConfig {
         endpoints: options.extensions.endpoints.clone(),
         ..default
     }
+}
+
+/// Goes on XMPP, if this server is to.
+#[cfg(feature = "xmpp")]
+fn xmpp_requests(options: &ServeOptions, stop: &CancellationToken) -> Result<Option<Arc<dyn XmppRequests>>> {
+    let Some(access) = options.xmpp.clone() else { return Ok(None) };
+    let XmppAccess { jid, password, server, certificate_authority, without_tls } = access;
+    let options = cwmp::xmpp::XmppOptions { jid, password, server, certificate_authority, without_tls };
+    let client = cwmp::xmpp::XmppClient::start(options, stop.clone()).context("XMPP")?;
+    Ok(Some(client))
+}
+
+/// This build has no XMPP; options that ask for it were refused.
+#[cfg(not(feature = "xmpp"))]
+fn xmpp_requests(_options: &ServeOptions, _stop: &CancellationToken) -> Result<Option<Arc<dyn XmppRequests>>> {
+    Ok(None)
 }
 
 /// Opens the port for STUN and connection requests over UDP.

@@ -256,6 +256,10 @@ impl Member {
         if let Err(error) = device.listen_udp().await {
             tracing::error!(%error, device = device.device_id(), "no connection requests over UDP");
         }
+        #[cfg(feature = "xmpp")]
+        if let Err(error) = device.listen_xmpp().await {
+            tracing::error!(%error, device = device.device_id(), "no connection requests over XMPP");
+        }
         let counters = self.counters;
         let on_session = self.on_session;
         let count = move |report: &SessionReport| {

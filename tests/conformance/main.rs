@@ -19,3 +19,5 @@ mod tolerance;
 mod transfers;
 mod udp;
 mod versions;
+#[cfg(feature = "xmpp")]
+mod xmpp;

@@ -20,6 +20,8 @@ pub struct DeviceFacts {
     pub udp_address: Option<(String, i64)>,
     /// Whether UDP is of any use: `STUNEnable` and `NATDetected` are not false.
     pub uses_udp: bool,
+    /// `ConnReqJabberID`
+    pub jabber_id: Option<String>,
     /// `SupportedConnReqMethods`, in upper case; empty when the device has not told.
     pub supported: Vec<String>,
 }
@@ -37,6 +39,7 @@ impl DeviceFacts {
             now,
             udp_address: management_server(&tree, "UDPConnectionRequestAddress").filter(|_| uses_udp),
             uses_udp,
+            jabber_id: value("ConnReqJabberID"),
             url: value("ConnectionRequestURL"),
             credentials: Credentials {
                 username: value("ConnectionRequestUsername").unwrap_or_default(),

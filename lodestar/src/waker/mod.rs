@@ -8,6 +8,7 @@
 //!    ├ limits       how often this server asks
 //!    ├ record       what came of it
 //!    ├ udp          through a NAT
+//!    ├ xmpp         through a server of messages
 //!    └ directory    the devices, as the UDP port asks for them
 //! ```
 //!
@@ -20,6 +21,7 @@ mod limits;
 mod methods;
 mod record;
 mod udp;
+mod xmpp;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -47,9 +49,11 @@ use limits::Limiter;
 use methods::{DEFAULT_ORDER, Method, parse_order};
 use record::WakingRecord;
 use udp::{UDP_WAIT, UdpParts, UdpTarget};
+use xmpp::OverXmpp;
 
 pub use directory::Directory;
 pub use limits::RequestRates;
+pub use xmpp::XmppRequests;
 
 /// Devices that are being woken at the same time, at most.
 const MOST_PENDING: usize = 1_000;
@@ -78,6 +82,8 @@ pub struct WakerParts {
     pub sessions: Arc<SessionBoard>,
     /// For requests over UDP, when there is a port for them.
     pub udp: Option<Arc<UdpPort>>,
+    /// For requests over XMPP, when this server is on it.
+    pub xmpp: Option<Arc<dyn XmppRequests>>,
     /// Where devices may be.
     pub policy: AddressPolicy,
     /// How often they are asked.
@@ -223,6 +229,11 @@ impl Inner {
         {
             attempts.push((Method::Udp, self.by_udp(device_id, target, port, facts, settings, follower).await));
         }
+        if let Some(requests) = self.parts.xmpp.as_deref().filter(|_| wants(Method::Xmpp, "XMPP"))
+            && let Some(jabber_id) = facts.jabber_id.as_deref()
+        {
+            attempts.push((Method::Xmpp, self.by_xmpp(requests, jabber_id, facts, settings).await));
+        }
         if let Some(url) = facts.url.as_deref().filter(|_| wants(Method::Http, "HTTP")) {
             tokio::select! {
                 result = self.by_http_patiently(url, facts, settings) => attempts.push((Method::Http, result)),
@@ -263,6 +274,18 @@ impl Inner {
             }
         }
         self.by_http(url, facts, settings).await
+    }
+
+    async fn by_xmpp(
+        &self,
+        requests: &dyn XmppRequests,
+        jabber_id: &str,
+        facts: &DeviceFacts,
+        settings: &WakingSettings,
+    ) -> Result<Option<Credentials>, ConnectionRequestError> {
+        self.limiter.enter([], Instant::now())?;
+        let mut over_xmpp = OverXmpp { requests, jabber_id, limit: settings.http.timeout };
+        settings.source(facts, &*self.parts.extensions).try_in_turn(&mut over_xmpp).await.map(Some)
     }
 
     async fn by_http(

@@ -127,6 +127,8 @@ impl Device {
     /// Opens listeners of its own, for HTTP and UDP, as far as the options ask for them, and writes the URL into the model.
     pub async fn listen(&mut self) -> Result<(), DeviceError> {
         self.listen_udp().await?;
+        #[cfg(feature = "xmpp")]
+        self.listen_xmpp().await?;
         if self.options.connection_request.mode == ConnectionRequestMode::Off {
             return Ok(());
         }

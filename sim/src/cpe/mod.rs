@@ -24,6 +24,8 @@ mod software;
 mod transfer;
 mod udp;
 mod vouchers;
+#[cfg(feature = "xmpp")]
+mod xmpp;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -33,6 +35,8 @@ use std::time::Instant;
 pub use calls::{AutonomousOperation, OwnCall};
 pub use connection_request::ConnectionRequestServer;
 pub use handle::Reply;
+#[cfg(feature = "xmpp")]
+pub use options::Xmpp;
 pub use options::{Behaviour, ConnectionRequest, ConnectionRequestMode, Options, Retry, Stun, TransferMode};
 pub use report::{Answer, Exchange, SessionError, SessionReport};
 pub use software::DeploymentUnit;
@@ -109,6 +113,8 @@ pub struct Device {
     signal: Arc<Signal>,
     listener: Option<Arc<ConnectionRequestServer>>,
     udp_listener: Option<udp::UdpListener>,
+    #[cfg(feature = "xmpp")]
+    xmpp_listener: Option<xmpp::XmppListener>,
     connection_request_url: Option<String>,
     transcript: Option<Transcript>,
     /// Of the session before, for devices that keep them.
@@ -174,6 +180,8 @@ impl Device {
             signal: Arc::new(Signal::default()),
             listener: None,
             udp_listener: None,
+            #[cfg(feature = "xmpp")]
+            xmpp_listener: None,
             connection_request_url: None,
             transcript: None,
             cookies: CookieJar::default(),
@@ -236,6 +244,11 @@ impl Device {
         }
         self.publish_credentials();
         true
+    }
+
+    /// Puts a parameter into the next Inform.
+    pub fn report_value(&mut self, path: &str) {
+        self.changed.insert(path.to_owned());
     }
 
     fn attributes_of(&self, path: &str) -> Attributes {

@@ -65,6 +65,9 @@ pub struct Options {
     pub connection_request: ConnectionRequest,
     /// Connection requests over UDP; none: the device does no STUN.
     pub stun: Option<Stun>,
+    /// Connection requests over XMPP; none: the device is not online.
+    #[cfg(feature = "xmpp")]
+    pub xmpp: Option<Xmpp>,
     /// Faults to inject; the first that matches counts.
     pub faults: Vec<FaultRule>,
     /// Lasting oddities of what it does.
@@ -145,6 +148,19 @@ impl Default for Stun {
             every_datagram: false,
         }
     }
+}
+
+/// The device on XMPP (TR-069 Annex K), without TLS: for a server on the same machine.
+#[cfg(feature = "xmpp")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Xmpp {
+    /// `user@domain/resource`
+    pub jid: String,
+    /// The user's password.
+    pub password: String,
+    /// The server, `address:port`.
+    pub server: String,
 }
 
 /// Whether and how connection requests are let in.
@@ -239,6 +255,8 @@ impl Default for Options {
             request_limit: 10_000,
             connection_request: ConnectionRequest::default(),
             stun: None,
+            #[cfg(feature = "xmpp")]
+            xmpp: None,
             faults: Vec::new(),
             behaviour: Behaviour::default(),
             habits: Habits::default(),

@@ -201,6 +201,14 @@ impl Server {
         self.runtime.block_on(work)
     }
 
+    /// Starts something that goes on beside the test.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.runtime.spawn(work)
+    }
+
     /// A request to the REST API.
     pub fn request(&self, method: &str, target: &str, body: &str) -> Answer {
         let nbi = self.addresses().nbi;
