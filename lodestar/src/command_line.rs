@@ -59,6 +59,24 @@ pub struct ServeArguments {
     /// Where devices connect; may be given several times [default: 0.0.0.0:7547].
     #[arg(long, value_name = "ADDR", env = "LODESTAR_CWMP_LISTEN", value_delimiter = ',')]
     pub cwmp_listen: Vec<SocketAddr>,
+    /// Where devices connect by TLS; may be given several times.
+    #[arg(long, value_name = "ADDR", env = "LODESTAR_CWMP_TLS_LISTEN", value_delimiter = ',')]
+    pub cwmp_tls_listen: Vec<SocketAddr>,
+    /// The server's certificate and those that lead to one that devices know, PEM.
+    #[arg(long, value_name = "FILE", env = "LODESTAR_TLS_CERTIFICATE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, PEM.
+    #[arg(long, value_name = "FILE", env = "LODESTAR_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Certificates that those of devices must lead to, PEM; devices without one are served, too.
+    #[arg(long, value_name = "FILE", env = "LODESTAR_TLS_CLIENT_CA")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Serve files by TLS, with the same certificate.
+    #[arg(long, env = "LODESTAR_FILES_TLS")]
+    pub files_tls: bool,
+    /// Proxies whose word is taken for where devices come from, e.g. `10.0.0.0/8`; may be given several times.
+    #[arg(long, value_name = "NETWORK", env = "LODESTAR_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<String>,
     /// Where the REST API listens [default: 127.0.0.1:7557].
     #[arg(long, value_name = "ADDR", env = "LODESTAR_NBI_LISTEN")]
     pub nbi_listen: Option<SocketAddr>,

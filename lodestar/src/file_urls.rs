@@ -23,8 +23,24 @@ pub struct FileUrls {
     signer: UrlSigner,
     /// As configured, ending in a slash; empty when it is not.
     configured: String,
-    listen: SocketAddr,
+    listen: FilesAddress,
     serves_plain_paths: bool,
+}
+
+/// Where the file server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilesAddress {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Whether it speaks HTTPS.
+    pub is_encrypted: bool,
+}
+
+impl FilesAddress {
+    /// The scheme of its URLs.
+    pub fn scheme(self) -> &'static str {
+        if self.is_encrypted { "https" } else { "http" }
+    }
 }
 
 /// How a device's URLs are signed.
@@ -38,7 +54,7 @@ pub struct UrlPolicy {
 
 impl FileUrls {
     /// `configured` is the URL at which devices reach the file server, if it was given; `listen` is where that listens.
-    pub fn new(signer: UrlSigner, configured: String, listen: SocketAddr, serves_plain_paths: bool) -> FileUrls {
+    pub fn new(signer: UrlSigner, configured: String, listen: FilesAddress, serves_plain_paths: bool) -> FileUrls {
         FileUrls { signer, configured, listen, serves_plain_paths }
     }
 
@@ -84,21 +100,25 @@ impl FileUrls {
         }
     }
 
-    /// The configured address, else the host by which the device calls this server, else where the file server listens.
+    /// The configured address, else the host by which the device calls this server (as its proxy or it itself says), else where the file server listens.
     /// Empty when no address is known that the device could reach.
     pub fn base(&self, device: &dyn Context) -> String {
         if !self.configured.is_empty() {
             return self.configured.clone();
         }
-        let port = self.listen.port();
+        let FilesAddress { address, .. } = self.listen;
+        let (scheme, port) = (self.listen.scheme(), address.port());
+        if let Some(host) = device.called_host() {
+            return format!("{scheme}://{host}:{port}/");
+        }
         for path in ACS_URLS {
             if let Scalar::Text(url) = device.parameter(path)
                 && let Some(host) = host_of(&url)
             {
-                return format!("http://{host}:{port}/");
+                return format!("{scheme}://{host}:{port}/");
             }
         }
-        if self.listen.ip().is_unspecified() { String::new() } else { format!("http://{}/", self.listen) }
+        if address.ip().is_unspecified() { String::new() } else { format!("{scheme}://{address}/") }
     }
 }
 
@@ -158,7 +178,8 @@ mod tests {
     }
 
     fn urls(configured: &str, listen: &str) -> FileUrls {
-        FileUrls::new(UrlSigner::new([1; 32]), configured.into(), listen.parse().unwrap(), true)
+        let listen = FilesAddress { address: listen.parse().unwrap(), is_encrypted: false };
+        FileUrls::new(UrlSigner::new([1; 32]), configured.into(), listen, true)
     }
 
     fn signed(urls: &FileUrls, url: &str, policy: UrlPolicy) -> String {

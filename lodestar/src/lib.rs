@@ -10,6 +10,7 @@ pub mod demo;
 pub mod file_urls;
 pub mod first_start;
 pub mod known_paths;
+pub mod listeners;
 pub mod live;
 pub mod options;
 pub mod plan;

@@ -8,9 +8,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use cwmp::connection_request::{AddressPolicy, PortRange};
 use ipnet::IpNet;
 use serde::Deserialize;
+use tls::TlsOptions;
 use ui_api::UploadLimits;
 
 use crate::command_line::ServeArguments;
+use crate::listeners::{CwmpListener, CwmpTables, FilesTable, SimpleListeners};
 use crate::waker::RequestRates;
 
 /// The configuration file.
@@ -19,9 +21,17 @@ use crate::waker::RequestRates;
 struct ConfigFile {
     data_dir: Option<PathBuf>,
     cwmp_listen: Vec<SocketAddr>,
+    cwmp_tls_listen: Vec<SocketAddr>,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    tls_client_ca: Option<PathBuf>,
+    files_tls: bool,
+    trusted_proxies: Vec<String>,
+    cwmp: CwmpTables,
     nbi_listen: Option<SocketAddr>,
     nbi_open: bool,
     files_listen: Option<SocketAddr>,
+    files: FilesTable,
     file_url_prefix: Option<String>,
     plain_file_urls: bool,
     connection_requests_to_this_machine: bool,
@@ -81,13 +91,15 @@ pub struct ServeOptions {
     /// Where everything is kept.
     pub data_dir: PathBuf,
     /// Where devices connect.
-    pub cwmp_listen: Vec<SocketAddr>,
+    pub cwmp_listeners: Vec<CwmpListener>,
     /// Where the NBI listens.
     pub nbi_listen: SocketAddr,
     /// Whether the NBI answers without credentials.
     pub nbi_open: bool,
     /// Where devices fetch files.
     pub files_listen: SocketAddr,
+    /// Its certificate; plain HTTP without.
+    pub files_tls: Option<TlsOptions>,
     /// The URL below which devices reach the file server; empty when none is configured.
     pub file_url_prefix: String,
     /// Whether the file server serves whoever knows a file's name.
@@ -115,14 +127,23 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// Resolves flags, environment, file and defaults.
     pub fn resolve(arguments: ServeArguments) -> Result<ServeOptions> {
-        let file = match &arguments.config {
+        let mut file = match &arguments.config {
             Some(path) => read_file(path)?,
             None => ConfigFile::default(),
         };
+        let simple = SimpleListeners {
+            plain: either(&arguments.cwmp_listen, &file.cwmp_listen),
+            tls: either(&arguments.cwmp_tls_listen, &file.cwmp_tls_listen),
+            certificate: arguments.tls_certificate.clone().or(file.tls_certificate.take()),
+            key: arguments.tls_key.clone().or(file.tls_key.take()),
+            client_ca: arguments.tls_client_ca.clone().or(file.tls_client_ca.take()),
+            files_tls: arguments.files_tls || file.files_tls,
+            trusted_proxies: either(&arguments.trusted_proxies, &file.trusted_proxies),
+        };
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        let listen = [arguments.cwmp_listen, file.cwmp_listen].into_iter().find(|list| !list.is_empty());
-        let default_listen = || vec![if arguments.demo { loopback(7547) } else { any(7547) }];
+        let default_listen = if arguments.demo { loopback(7547) } else { any(7547) };
+        let (cwmp_listeners, files_tls) = simple.with(file.cwmp, file.files, default_listen)?;
         let default_data_dir = if arguments.demo { "./lodestar-demo" } else { "./lodestar-data" };
         let xmpp = xmpp_access(
             arguments.xmpp_jid.or(file.xmpp_jid),
@@ -150,7 +171,8 @@ impl ServeOptions {
         };
         let options = ServeOptions {
             data_dir: arguments.data_dir.or(file.data_dir).unwrap_or_else(|| default_data_dir.into()),
-            cwmp_listen: listen.unwrap_or_else(default_listen),
+            cwmp_listeners,
+            files_tls,
             nbi_listen: arguments.nbi_listen.or(file.nbi_listen).unwrap_or_else(|| loopback(7557)),
             nbi_open: arguments.nbi_open || file.nbi_open,
             files_listen: arguments
@@ -234,6 +256,9 @@ fn xmpp_access(
     let is_loopback = is_loopback.is_some_and(|address| address.ip().is_loopback());
     let without_tls = without_tls || (is_loopback && certificate_authority.is_none());
     Ok(Some(XmppAccess { jid, password, server, certificate_authority, without_tls }))
+/// The first list, unless it is empty.
+fn either<T: Clone>(first: &[T], second: &[T]) -> Vec<T> {
+    if first.is_empty() { second.to_vec() } else { first.to_vec() }
 }
 
 /// Where connection requests may go.
@@ -273,9 +298,10 @@ mod tests {
         let options = ServeOptions::resolve(arguments).unwrap();
         assert_eq!(options.data_dir, Path::new("/b"));
         assert_eq!(options.nbi_listen.port(), 1);
-        assert_eq!(options.cwmp_listen, ["0.0.0.0:7547".parse().unwrap()]);
         let limits = UploadLimits { file_bytes: 1_000, ..UploadLimits::default() };
         assert_eq!(options.uploads.limits(), limits);
+        let [listener] = options.cwmp_listeners.as_slice() else { panic!("{:?}", options.cwmp_listeners) };
+        assert_eq!((listener.address, &listener.tls), ("0.0.0.0:7547".parse().unwrap(), &None));
 
         std::fs::write(&path, "nbi-lisen = \"127.0.0.1:1\"\n").unwrap();
         let arguments = ServeArguments { config: Some(path), ..Default::default() };

@@ -7,16 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cwmp::udp::UdpPort;
-use cwmp::{Endpoint, EndpointLimits, EndpointParts, Pool, system_clock};
+use cwmp::{Endpoint, EndpointLimits, EndpointParts, Listener, Pool, system_clock};
 use ext::{Extensions, ExtensionsConfig};
 use sandbox::Limits;
 use store::{EmbeddedStore, Store};
+use tls::{TlsOptions, TlsServer};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use ui_api::{ApiKeys, FileServer, Nbi, NbiOptions, SessionBoard};
 
-use crate::file_urls::{self, FileUrls};
+use crate::file_urls::{self, FileUrls, FilesAddress};
 use crate::live::LiveConfiguration;
 use crate::options::ServeOptions;
 #[cfg(feature = "xmpp")]
@@ -32,8 +34,12 @@ use crate::{demo, first_start};
 pub struct Addresses {
     /// For devices.
     pub cwmp: Vec<SocketAddr>,
+    /// Which of those speak TLS.
+    pub cwmp_encrypted: Vec<bool>,
     /// For devices that fetch files.
     pub files: SocketAddr,
+    /// Whether that speaks TLS.
+    pub files_encrypted: bool,
     /// The REST API.
     pub nbi: SocketAddr,
 }
@@ -64,19 +70,24 @@ pub async fn run_telling(
 
     // Addresses first: a port that is taken must stop the start before anything else happens.
     let mut cwmp_listeners = Vec::new();
-    for address in &options.cwmp_listen {
-        cwmp_listeners.push(bind(*address, "--cwmp-listen").await?);
+    let mut certificates = Vec::new();
+    for listener in &options.cwmp_listeners {
+        let tls = listener.tls.as_ref().map(|tls| load_certificate(tls, &mut certificates)).transpose()?;
+        let socket = bind(listener.address, "--cwmp-listen, --cwmp-tls-listen or a table of the file").await?;
+        cwmp_listeners.push(Listener { socket, policy: listener.policy.clone(), tls });
     }
     let nbi_listener = bind(options.nbi_listen, "--nbi-listen").await?;
     let files_listener = bind(options.files_listen, "--files-listen").await?;
+    let files_tls = options.files_tls.as_ref().map(|tls| load_certificate(tls, &mut certificates)).transpose()?;
     let files_address = files_listener.local_addr()?;
     let udp = match options.stun_listen {
         Some(address) => Some(bind_udp(address, &store).await?),
         None => None,
     };
+    let files_at = FilesAddress { address: files_address, is_encrypted: files_tls.is_some() };
     let signer = file_urls::signer(&options.data_dir)?;
     let plain = options.plain_file_urls;
-    let file_urls = FileUrls::new(signer.clone(), options.file_url_prefix.clone(), files_address, plain);
+    let file_urls = FileUrls::new(signer.clone(), options.file_url_prefix.clone(), files_at, plain);
 
     let configuration = LiveConfiguration::load(store.clone(), limits.clone(), Some(file_urls)).await?;
     let extensions = Arc::new(Extensions::new(extensions_config(&options))?);
@@ -97,7 +108,7 @@ pub async fn run_telling(
     tasks.spawn(configuration.clone().follow(stop.clone()));
     let mut cwmp_addresses = Vec::new();
     for listener in cwmp_listeners {
-        cwmp_addresses.push(listener.local_addr()?);
+        cwmp_addresses.push(listener.socket.local_addr()?);
         tasks.spawn(cwmp::serve(listener, endpoint.clone(), stop.clone()));
     }
     let nbi_address = nbi_listener.local_addr()?;
@@ -132,13 +143,25 @@ pub async fn run_telling(
     let files = Arc::new(if plain { files.with_plain_paths() } else { files });
     let files_stop = stop.clone();
     tasks.spawn(async move {
-        if let Err(error) = ui_api::serve_files(files_listener, files, files_stop).await {
+        if let Err(error) = ui_api::serve_files(files_listener, files_tls, files, files_stop).await {
             tracing::error!(%error, "the file server stopped");
         }
     });
-    let addresses = Addresses { cwmp: cwmp_addresses, files: files_address, nbi: nbi_address };
+    if !certificates.is_empty() {
+        let now = Arc::new(Notify::new());
+        tasks.spawn(notify_on_hangup(now.clone(), stop.clone()));
+        tasks.spawn(tls::follow(certificates, now, stop.clone()));
+    }
+    let addresses = Addresses {
+        cwmp: cwmp_addresses,
+        cwmp_encrypted: options.cwmp_listeners.iter().map(|listener| listener.tls.is_some()).collect(),
+        files: files_address,
+        files_encrypted: files_at.is_encrypted,
+        nbi: nbi_address,
+    };
     listening(&addresses);
-    if let Some(address) = addresses.cwmp.first().filter(|_| options.demo) {
+    let plain = addresses.cwmp.iter().zip(&addresses.cwmp_encrypted).find(|(_, is_encrypted)| !**is_encrypted);
+    if let Some((address, _)) = plain.filter(|_| options.demo) {
         demo::start(*address, &options.data_dir, &stop)?;
         println!("{}", demo::guide(nbi_address, &options.data_dir));
     }
@@ -151,10 +174,11 @@ pub async fn run_telling(
 }
 
 fn print_addresses(addresses: &Addresses) {
-    for address in &addresses.cwmp {
-        println!("devices (CWMP) connect to http://{address}/");
+    let scheme = |is_encrypted| if is_encrypted { "https" } else { "http" };
+    for (address, is_encrypted) in addresses.cwmp.iter().zip(&addresses.cwmp_encrypted) {
+        println!("devices (CWMP) connect to {}://{address}/", scheme(*is_encrypted));
     }
-    println!("devices fetch files from    http://{}/", addresses.files);
+    println!("devices fetch files from    {}://{}/", scheme(addresses.files_encrypted), addresses.files);
     println!("the REST API (NBI) is at    http://{}/", addresses.nbi);
 }
 
@@ -205,6 +229,38 @@ async fn bind_udp(address: SocketAddr, store: &Arc<dyn Store>) -> Result<Arc<Udp
         .await
         .with_context(|| format!("listening on {address} (UDP); choose another address with --stun-listen"))
 }
+
+/// Reads a certificate, to be read again when its files change.
+fn load_certificate(options: &TlsOptions, certificates: &mut Vec<Arc<TlsServer>>) -> Result<Arc<TlsServer>> {
+    let server = TlsServer::load(options.clone()).context("TLS")?;
+    certificates.push(server.clone());
+    Ok(server)
+}
+
+/// SIGHUP asks for certificates to be read at once.
+#[cfg(unix)]
+async fn notify_on_hangup(now: Arc<Notify>, stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangups = match signal(SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP is not listened to");
+            return;
+        }
+    };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            hangup = hangups.recv() => match hangup {
+                Some(()) => now.notify_one(),
+                None => return,
+            },
+        }
+    }
+}
+
+#[cfg(not(unix))]
+async fn notify_on_hangup(_now: Arc<Notify>, _stop: CancellationToken) {}
 
 async fn bind(address: SocketAddr, option: &str) -> Result<TcpListener> {
     TcpListener::bind(address)

@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use tls::TlsServer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -28,10 +30,15 @@ use request_line::RepairingStream;
 const MAX_CONNECTIONS: usize = 1_024;
 /// How long a request's header may take; also how long a kept-alive connection may be idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The request line and the header together, in bytes.
 const MAX_HEADER: usize = 256 * 1024;
 /// How long requests that are under way may take when the server stops.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
+
+/// HTTP on a connection, under way.
+type Conversation<Stream, Answering> = http1::Connection<TokioIo<RepairingStream<Stream>>, Answering>;
 
 /// Accepts connections until `shutdown`, then lets requests that are under way end.
 ///
@@ -39,6 +46,7 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 /// When the listener has no address, that is, never after a successful bind.
 pub async fn serve<Answering, Answered>(
     listener: TcpListener,
+    tls: Option<Arc<TlsServer>>,
     shutdown: CancellationToken,
     answer: Answering,
 ) -> io::Result<()>
@@ -57,14 +65,19 @@ where
             let answered = answer(request, peer);
             async move { Ok::<_, Infallible>(answered.await) }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(MAX_HEADER)
-            .serve_connection(TokioIo::new(RepairingStream::new(stream)), service);
-        let connection = graceful.watch(connection);
+        let (tls, watcher) = (tls.clone(), graceful.watcher());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let result = match tls {
+                None => watcher.watch(conversation(stream, service)).await,
+                Some(tls) => match tls.accept(stream, HANDSHAKE_TIMEOUT).await {
+                    Ok(stream) => watcher.watch(conversation(stream, service)).await,
+                    Err(failure) => {
+                        tracing::debug!(target: "nbi", %peer, "TLS: {failure}");
+                        Ok(())
+                    }
+                },
+            };
+            if let Err(error) = result {
                 tracing::debug!(target: "nbi", %peer, %error, "a connection ended early");
             }
             drop(place);
@@ -75,6 +88,20 @@ where
         tracing::warn!(target: "nbi", "requests that took too long were cut off");
     }
     Ok(())
+}
+
+/// HTTP on a connection.
+fn conversation<Stream, Answering>(stream: Stream, service: Answering) -> Conversation<Stream, Answering>
+where
+    Stream: AsyncRead + AsyncWrite + Unpin,
+    Answering: HttpService<Incoming, ResBody = Body>,
+    Answering::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER)
+        .serve_connection(TokioIo::new(RepairingStream::new(stream)), service)
 }
 
 async fn next_connection(

@@ -37,6 +37,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use store::{FileInfo, Store, StoreError};
+use tls::TlsServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -281,16 +282,17 @@ fn content_reply(whole: u64, parts: &Parts, is_continued: bool) -> (Response<Bod
     (response, (!is_head).then_some((first, length)))
 }
 
-/// Serves files until `shutdown`.
+/// Serves files until `shutdown`, by TLS when there is a certificate.
 ///
 /// # Errors
 /// The listener has no address.
 pub async fn serve_files(
     listener: TcpListener,
+    tls: Option<Arc<TlsServer>>,
     files: Arc<FileServer>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    connection::serve(listener, shutdown, move |request, peer| {
+    connection::serve(listener, tls, shutdown, move |request, peer| {
         let files = files.clone();
         async move { files.answer(request, peer).await }
     })

@@ -424,7 +424,7 @@ pub async fn serve(listener: TcpListener, nbi: Arc<Nbi>, shutdown: CancellationT
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     let is_host_checked = is_loopback || !nbi.options.allowed_hosts.is_empty();
-    connection::serve(listener, shutdown, move |request, peer: SocketAddr| {
+    connection::serve(listener, None, shutdown, move |request, peer: SocketAddr| {
         let nbi = nbi.clone();
         let origin = Origin { address: peer.ip().to_canonical(), is_host_checked };
         async move { nbi.answer(request, origin).await }

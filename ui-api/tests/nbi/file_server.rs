@@ -35,7 +35,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(serve_files(listener, files, stop.clone()));
+        tokio::spawn(serve_files(listener, None, files, stop.clone()));
         let server = Server { address, store, _stop: stop.drop_guard(), _directory: directory };
         server.put("fw 1.bin", b"0123456789").await;
         server
