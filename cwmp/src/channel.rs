@@ -7,9 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use hyper::header::HeaderMap;
+use ipnet::IpNet;
 
 use crate::connection::Connection;
-use crate::connection_request::Network;
 
 /// Where a request comes from.
 #[derive(Debug, Clone)]
@@ -83,7 +83,7 @@ impl<'a> Hop<'a> {
 }
 
 /// The last hop that is no trusted proxy; the first of all when they all are. `None` when a proxy does not say.
-fn origin<'a>(hops: Vec<Hop<'a>>, proxies: &[Network]) -> Option<(IpAddr, Hop<'a>)> {
+fn origin<'a>(hops: Vec<Hop<'a>>, proxies: &[IpNet]) -> Option<(IpAddr, Hop<'a>)> {
     let mut found = None;
     for hop in hops.into_iter().rev() {
         let Some(address) = hop.address else { break };
@@ -128,8 +128,8 @@ fn host_of(text: &str) -> Option<&str> {
     (!host.is_empty() && host.chars().all(is_host)).then_some(host)
 }
 
-fn is_among(networks: &[Network], address: IpAddr) -> bool {
-    networks.iter().any(|network| network.contains(address))
+fn is_among(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&address))
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use acs_core::expression::Expression;
+use ipnet::IpNet;
 use tls::TlsServer;
 use tokio::net::TcpListener;
-
-use crate::connection_request::Network;
 
 /// A socket with what belongs to it.
 pub struct Listener {
@@ -28,7 +27,7 @@ pub struct ListenerPolicy {
     /// Whether passwords may come as they are without encryption, whatever `cwmp.allowBasicWithoutTls` says.
     pub allow_basic: bool,
     /// The proxies whose word is taken for where a request comes from.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl From<TcpListener> for Listener {

@@ -197,6 +197,18 @@ pub struct SimCpeArguments {
     /// A file with the password toward the server.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+    /// Certificates that the server's must lead to, PEM; for https URLs.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// Trust any server; for https URLs.
+    #[arg(long)]
+    pub insecure: bool,
+    /// The devices' certificate, PEM.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
     /// All further device options as JSON (`docs/simulator.md`); the flags above win.
     #[arg(long, value_name = "FILE")]
     pub options: Option<PathBuf>,

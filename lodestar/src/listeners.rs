@@ -9,9 +9,11 @@ use std::sync::Arc;
 use acs_core::expression::{Expression, FunctionSet, parse};
 use anyhow::{Context, Result, bail};
 use cwmp::ListenerPolicy;
-use cwmp::connection_request::Network;
+use ipnet::IpNet;
 use serde::Deserialize;
 use tls::TlsOptions;
+
+use crate::options::network;
 
 /// A listener for devices.
 #[derive(Debug, Clone)]
@@ -141,8 +143,8 @@ fn expression(text: &str) -> Result<Expression> {
     Ok(expression)
 }
 
-fn networks(texts: &[String]) -> Result<Vec<Network>> {
-    texts.iter().map(|text| Ok(text.parse()?)).collect()
+fn networks(texts: &[String]) -> Result<Vec<IpNet>> {
+    texts.iter().map(|text| network(text)).collect()
 }
 
 #[cfg(test)]

@@ -266,15 +266,15 @@ fn wakeable(this_machine: bool, networks: &[String], ports: &[String]) -> Result
     let networks: Result<Vec<IpNet>> = networks.iter().map(|text| network(text)).collect();
     let ports: Result<Vec<PortRange>, String> = ports.iter().map(|text| text.parse()).collect();
     let policy = AddressPolicy::default()
-        .with_networks(networks?)
+        .with_networks(networks.context("--connection-request-networks")?)
         .with_ports(ports.map_err(|error| anyhow!("--connection-request-ports: {error}"))?);
     Ok(if this_machine { policy.with_this_machine() } else { policy })
 }
 
 /// A network, or a single address.
-fn network(text: &str) -> Result<IpNet> {
+pub(crate) fn network(text: &str) -> Result<IpNet> {
     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    network.map_err(|_| anyhow!("--connection-request-networks: {text:?} is no network; one looks like 10.0.0.0/8"))
+    network.map_err(|_| anyhow!("{text:?} is no network; one looks like 10.0.0.0/8"))
 }
 
 fn read_file(path: &Path) -> Result<ConfigFile> {

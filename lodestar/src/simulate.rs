@@ -73,6 +73,11 @@ fn fleet_options(arguments: SimCpeArguments) -> Result<FleetOptions> {
     if !arguments.username.is_empty() {
         device.username = arguments.username;
     }
+    device.tls.insecure |= arguments.insecure;
+    device.tls.ca = arguments.ca.or(device.tls.ca);
+    if arguments.certificate.is_some() {
+        (device.tls.certificate, device.tls.key) = (arguments.certificate, arguments.key);
+    }
     if let Some(path) = &arguments.password_file {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         device.password = text.trim_end().to_owned();

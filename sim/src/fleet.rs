@@ -334,7 +334,7 @@ mod tests {
         options.device.acs_url = "https://h/".into();
         let report = Fleet::new(options).unwrap().run(CancellationToken::new()).await.unwrap();
         assert_eq!((report.completed, report.failed), (0, 2));
-        assert_eq!(report.errors["https://h/: the simulator has no TLS"], 2);
+        assert_eq!(report.errors["TLS: an https URL needs a CA file, or to be insecure"], 2);
     }
 
     #[tokio::test]

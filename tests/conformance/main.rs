@@ -4,6 +4,7 @@
 //! Each test is named by its row's id: `s13_…` is row S13, `q04_…` quirk 4. [`checklist`] keeps the document and the tests together.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod authentication;
 mod checklist;
 mod connection_requests;
 mod cookies;

@@ -111,6 +111,12 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    }
+
     /// Ends the process without warning.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();

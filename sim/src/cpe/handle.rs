@@ -221,6 +221,7 @@ impl Device {
         match Url::parse(&transfer.url) {
             // Credentials belong into Username and Password.
             Ok(_) if has_user_info(&transfer.url) => return Err(Fault::new(9003)),
+            Ok(url) if url.is_encrypted && !self.options.tls.trusts_anybody() => return Err(Fault::new(9013)),
             Ok(_) => {}
             Err(_) if transfer.url.starts_with("http://") => return Err(Fault::new(9003)),
             Err(_) => return Err(Fault::new(9013)),

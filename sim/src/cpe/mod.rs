@@ -42,7 +42,7 @@ pub use report::{Answer, Exchange, SessionError, SessionReport};
 pub use software::DeploymentUnit;
 pub use transfer::TransferredFile;
 
-use crate::http::CookieJar;
+use crate::http::{CookieJar, TlsClient};
 use crate::model::{DataModel, Identity, ModelError};
 use crate::soap::{Attributes, Event, Transfer, UnitOperation};
 use crate::transcript::Transcript;
@@ -119,6 +119,8 @@ pub struct Device {
     transcript: Option<Transcript>,
     /// Of the session before, for devices that keep them.
     cookies: CookieJar,
+    /// Kept from one session to the next, so that TLS sessions are resumed.
+    tls: Option<TlsClient>,
 }
 
 /// Work that an RPC left for after the session.
@@ -185,6 +187,7 @@ impl Device {
             connection_request_url: None,
             transcript: None,
             cookies: CookieJar::default(),
+            tls: None,
             options,
         };
         device.set_factory_values();

@@ -10,6 +10,7 @@ use crate::fault::FaultRule;
 use crate::habits::Habits;
 use crate::habits::clients::Client;
 use crate::habits::quirks::Quirk;
+use crate::http::{Authentication, TlsOptions};
 use crate::model::{DataModel, Identity, ModelKind};
 
 use super::{DeviceError, OwnCall};
@@ -18,12 +19,16 @@ use super::{DeviceError, OwnCall};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// URL of the ACS, `http://host:port/path`; becomes ManagementServer.URL.
+    /// URL of the ACS, `http[s]://host:port/path`; becomes ManagementServer.URL.
     pub acs_url: String,
     /// User name toward the ACS; becomes ManagementServer.Username. Empty: no authentication.
     pub username: String,
     /// Password toward the ACS; becomes ManagementServer.Password.
     pub password: String,
+    /// How it authenticates itself toward the ACS.
+    pub authentication: Authentication,
+    /// TLS, for `https` URLs.
+    pub tls: TlsOptions,
     /// Who the device is.
     pub identity: Identity,
     /// Kind of data model, when there is no `model_file`.
@@ -235,6 +240,8 @@ impl Default for Options {
             acs_url: "http://127.0.0.1:7547/".into(),
             username: String::new(),
             password: String::new(),
+            authentication: Authentication::default(),
+            tls: TlsOptions::default(),
             identity: Identity::default(),
             model: ModelKind::Tr098,
             parameters: 200,

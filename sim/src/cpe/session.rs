@@ -14,7 +14,7 @@ use super::{Device, Pending, TransferMode, now};
 use crate::fault::FaultAction;
 use crate::habits::CookieHabit;
 use crate::habits::dress::dress;
-use crate::http::{Body, Client, Credentials, Method, Response, Url};
+use crate::http::{Body, Client, Credentials, HttpError, Method, Response, TlsClient, TlsOptions, Url};
 use crate::soap::{Event, Fault, Incoming, Inform, Writer};
 use crate::transcript::{Direction, Line};
 
@@ -91,10 +91,9 @@ impl Device {
         };
         self.signal.set_in_session(true);
         let acs_url = self.root_text("ManagementServer.URL");
-        let result = match Url::parse(&acs_url) {
+        let result = match Url::parse(&acs_url).and_then(|url| self.client(url)) {
             Err(error) => Err(error.into()),
-            Ok(url) => {
-                let mut client = self.client(url);
+            Ok(mut client) => {
                 let mut talk = Talk { client: &mut client, report: &mut report };
                 let result = self.converse(&mut talk).await;
                 (report.bytes_sent, report.bytes_received) = client.traffic();
@@ -111,16 +110,22 @@ impl Device {
         report
     }
 
-    fn client(&self, url: Url) -> Client {
+    fn client(&mut self, url: Url) -> Result<Client, HttpError> {
         let credentials = Credentials {
             username: self.root_text("ManagementServer.Username"),
             password: self.root_text("ManagementServer.Password"),
         };
+        let is_encrypted = url.is_encrypted;
         let mut client = Client::new(url, credentials, self.options.timeout());
         client.send_cookies = !self.options.behaviour.no_cookies;
         client.set_habits(self.options.habits.http.clone());
         client.cookies.resume(&self.cookies);
-        client
+        client.authentication = self.options.authentication.clone();
+        if self.tls.is_none() && (is_encrypted || self.options.tls != TlsOptions::default()) {
+            self.tls = Some(TlsClient::new(&self.options.tls).map_err(HttpError::Tls)?);
+        }
+        client.tls = self.tls.clone();
+        Ok(client)
     }
 
     fn root_text(&self, relative: &str) -> String {

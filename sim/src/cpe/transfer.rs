@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::calls::CompletedTransfer;
 use super::{Device, Options, now};
-use crate::http::{Body, Client, Credentials, HttpError, Method, Url};
+use crate::http::{Body, Client, Credentials, HttpError, Method, TlsClient, Url};
 use crate::soap::{Transfer, TransferComplete, fault_text};
 
 /// A file that a device has fetched or sent.
@@ -138,8 +138,12 @@ async fn upload(transfer: &Transfer, options: &Options, content: String) -> Resu
 fn client_for(transfer: &Transfer, options: &Options) -> Result<Client, u32> {
     let url = Url::parse(&transfer.url).map_err(|_| 9013u32)?;
     let credentials = Credentials { username: transfer.username.clone(), password: transfer.password.clone() };
+    let is_encrypted = url.is_encrypted;
     let mut client = Client::new(url, credentials, options.timeout());
     client.set_habits(options.habits.http.clone());
+    if is_encrypted {
+        client.tls = Some(TlsClient::new(&options.tls).map_err(|_| 9015u32)?);
+    }
     Ok(client)
 }
 

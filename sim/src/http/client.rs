@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::digest::{Challenge, Signed, random_token};
-use super::{Connection, CookieJar, Head, HttpError, Url};
+use super::digest::{Algorithm, Challenge, Protection, Signed, random_token};
+use super::{Connection, CookieJar, Head, HttpError, TlsClient, Url};
 use crate::habits::{HeaderHabit, HttpHabits};
 
 /// User name and password; no authentication is tried when the user name is empty.
@@ -19,6 +20,16 @@ pub struct Credentials {
     pub username: String,
     /// Password.
     pub password: String,
+}
+
+/// How a device authenticates itself, beside its habits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Authentication {
+    /// The hash that is preferred when several are offered.
+    pub algorithm: Algorithm,
+    /// What the digest covers.
+    pub protection: Protection,
 }
 
 /// HTTP methods a device uses.
@@ -67,6 +78,10 @@ pub struct Client {
     pub cookies: CookieJar,
     /// Whether cookies are sent back at all.
     pub send_cookies: bool,
+    /// How requests are authenticated.
+    pub authentication: Authentication,
+    /// For `https` URLs.
+    pub tls: Option<TlsClient>,
     authorization: Authorization,
     habits: HttpHabits,
     finished_sent: u64,
@@ -122,6 +137,8 @@ impl Client {
             headers: Vec::new(),
             cookies: CookieJar::default(),
             send_cookies: true,
+            authentication: Authentication::default(),
+            tls: None,
             authorization: Authorization::None,
             habits: HttpHabits::default(),
             finished_sent: 0,
@@ -246,7 +263,18 @@ impl Client {
                         .await
                         .map_err(|source| HttpError::Connect { address: address.clone(), source })
                 };
-                Connection::new(in_time(self.limit, connecting).await?)
+                let stream = in_time(self.limit, connecting).await?;
+                match (self.url.is_encrypted, &self.tls) {
+                    (false, _) => Connection::new(stream),
+                    (true, None) => return Err(HttpError::Tls("not set up".to_owned())),
+                    (true, Some(tls)) => {
+                        let host = &self.url.host;
+                        let handshake = async {
+                            tls.connect(stream, host).await.map_err(|error| HttpError::Tls(error.to_string()))
+                        };
+                        Connection::encrypted(in_time(self.limit, handshake).await?)
+                    }
+                }
             }
         };
         Ok(self.connection.insert(connection))
@@ -292,14 +320,14 @@ impl Client {
             head.push_str(&format!("Cookie: {cookies}\r\n"));
         }
         let is_bare = self.habits.bodies_only_authorization && is_empty;
-        if let Some(authorization) = self.authorization_header(method).filter(|_| !is_bare) {
+        if let Some(authorization) = self.authorization_header(method, body.bytes()).filter(|_| !is_bare) {
             head.push_str(&format!("Authorization: {authorization}\r\n"));
         }
         head.push_str("\r\n");
         head
     }
 
-    fn authorization_header(&mut self, method: Method) -> Option<String> {
+    fn authorization_header(&mut self, method: Method, body: &[u8]) -> Option<String> {
         let Credentials { username, password } = &self.credentials;
         match &mut self.authorization {
             Authorization::None if !self.habits.basic_unasked || username.is_empty() => None,
@@ -310,7 +338,8 @@ impl Client {
                 *count = if self.habits.digest_frozen_count { 1 } else { *count + 1 };
                 let uri = if self.habits.digest_empty_uri { "" } else { self.url.path.as_str() };
                 let signed = Signed { username, password, method: method.name(), uri };
-                Some(challenge.answer(signed, *count, &random_token()))
+                let protection = self.authentication.protection;
+                Some(challenge.answer_covering(protection, signed, body, *count, &random_token()))
             }
         }
     }
@@ -320,7 +349,9 @@ impl Client {
         if self.credentials.username.is_empty() {
             return false;
         }
-        let mut digest = head.all("WWW-Authenticate").find_map(Challenge::parse);
+        let mut digests: Vec<Challenge> = head.all("WWW-Authenticate").filter_map(Challenge::parse).collect();
+        let preferred = digests.iter().position(|challenge| challenge.algorithm == self.authentication.algorithm);
+        let mut digest = (!digests.is_empty()).then(|| digests.swap_remove(preferred.unwrap_or(0)));
         if let Some(challenge) = digest.as_mut().filter(|_| self.habits.digest_without_qop) {
             challenge.qop_auth = false;
         }

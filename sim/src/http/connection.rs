@@ -1,18 +1,24 @@
 //! One TCP connection that carries HTTP messages: heads, and bodies in each of their framings.
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use super::HttpError;
 
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_BODY: usize = 256 * 1024 * 1024;
 
+/// What a connection runs over.
+trait Stream: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Sync + Unpin> Stream for S {}
+
 /// A connection with what was read ahead and how much went each way.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     buffer: BytesMut,
     /// Bytes received, heads included.
     pub received: u64,
@@ -75,6 +81,15 @@ impl Connection {
     pub fn new(stream: TcpStream) -> Self {
         // Small messages go both ways in turn; waiting to fill packets would only add delay. Without it all works too.
         let _ = stream.set_nodelay(true);
+        Self::over(Box::new(stream))
+    }
+
+    /// Wraps a stream after its handshake.
+    pub fn encrypted(stream: TlsStream<TcpStream>) -> Self {
+        Self::over(Box::new(stream))
+    }
+
+    fn over(stream: Box<dyn Stream>) -> Self {
         Self { stream, buffer: BytesMut::new(), received: 0, sent: 0 }
     }
 

@@ -1,8 +1,10 @@
-//! HTTP Digest authentication with MD5 (RFC 2617), both sides: answering a challenge of the ACS or file server, and
+//! HTTP Digest authentication (RFC 7616), both sides: answering a challenge of the ACS or file server, and
 //! checking a connection request (TR-069 §3.2.2).
 
 use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 /// What a `WWW-Authenticate: Digest` header asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,8 +17,49 @@ pub struct Challenge {
     pub opaque: Option<String>,
     /// Whether `auth` is among the offered qop values.
     pub qop_auth: bool,
+    /// The hash.
+    pub algorithm: Algorithm,
     /// Whether the nonce was stale rather than the password wrong.
     pub stale: bool,
+}
+
+/// The hash of a digest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// MD5
+    #[default]
+    #[serde(rename = "MD5")]
+    Md5,
+    /// SHA-256
+    #[serde(rename = "SHA-256")]
+    Sha256,
+}
+
+impl Algorithm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha256 => "SHA-256",
+        }
+    }
+
+    fn hex(self, data: impl AsRef<[u8]>) -> String {
+        match self {
+            Self::Md5 => HEXLOWER.encode(&Md5::digest(data)),
+            Self::Sha256 => HEXLOWER.encode(&Sha256::digest(data)),
+        }
+    }
+}
+
+/// What a digest covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protection {
+    /// The request line; in the form of RFC 2069 when the challenge offers no qop.
+    #[default]
+    Auth,
+    /// The body, too.
+    AuthInt,
 }
 
 /// Why an `Authorization` header does not authenticate.
@@ -48,45 +91,82 @@ pub struct Signed<'a> {
 }
 
 impl Challenge {
-    /// Reads a challenge header; `None` for other schemes and algorithms other than MD5.
+    /// Reads a challenge header; `None` for other schemes and algorithms.
     pub fn parse(header: &str) -> Option<Self> {
         let fields = Fields::parse(header)?;
         let algorithm = fields.get("algorithm").unwrap_or("MD5");
-        if !algorithm.eq_ignore_ascii_case("MD5") {
-            return None;
-        }
+        let algorithm = [Algorithm::Md5, Algorithm::Sha256]
+            .into_iter()
+            .find(|known| known.name().eq_ignore_ascii_case(algorithm))?;
         let offered = fields.get("qop").unwrap_or_default();
         Some(Self {
             realm: fields.get("realm")?.to_owned(),
             nonce: fields.get("nonce")?.to_owned(),
             opaque: fields.get("opaque").map(str::to_owned),
             qop_auth: offered.split(',').any(|qop| qop.trim() == "auth"),
+            algorithm,
             stale: fields.get("stale").is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
         })
     }
 
     /// The `WWW-Authenticate` header that makes this challenge.
     pub fn header(&self) -> String {
-        format!("Digest realm=\"{}\", nonce=\"{}\", qop=\"auth\", algorithm=MD5", self.realm, self.nonce)
+        format!(
+            "Digest realm=\"{}\", nonce=\"{}\", qop=\"auth\", algorithm={}",
+            self.realm,
+            self.nonce,
+            self.algorithm.name()
+        )
     }
 
     /// The `Authorization` header for a request; `nc` counts the requests with this nonce, from 1.
     pub fn answer(&self, signed: Signed<'_>, nc: u32, cnonce: &str) -> String {
+        self.answer_covering(Protection::Auth, signed, &[], nc, cnonce)
+    }
+
+    /// The same, covering this much of a request with this body.
+    pub fn answer_covering(
+        &self,
+        protection: Protection,
+        signed: Signed<'_>,
+        body: &[u8],
+        nc: u32,
+        cnonce: &str,
+    ) -> String {
         let nc = format!("{nc:08x}");
-        let qop = self.qop_auth.then_some((nc.as_str(), cnonce));
-        let response = response(signed, &self.realm, &self.nonce, qop);
-        let (username, uri) = (signed.username, signed.uri);
+        let qop = match protection {
+            Protection::AuthInt => Some("auth-int"),
+            Protection::Auth if self.qop_auth => Some("auth"),
+            Protection::Auth => None,
+        };
+        let qop = qop.map(|qop| (qop, nc.as_str(), cnonce));
+        let response = self.response(signed, body, qop);
+        let (username, uri, algorithm) = (signed.username, signed.uri, self.algorithm.name());
         let mut header = format!(
-            "Digest username=\"{username}\", realm=\"{}\", nonce=\"{}\", uri=\"{uri}\", response=\"{response}\", algorithm=MD5",
+            "Digest username=\"{username}\", realm=\"{}\", nonce=\"{}\", uri=\"{uri}\", response=\"{response}\", algorithm={algorithm}",
             self.realm, self.nonce
         );
-        if let Some((nc, cnonce)) = qop {
-            header.push_str(&format!(", qop=auth, nc={nc}, cnonce=\"{cnonce}\""));
+        if let Some((qop, nc, cnonce)) = qop {
+            header.push_str(&format!(", qop={qop}, nc={nc}, cnonce=\"{cnonce}\""));
         }
         if let Some(opaque) = &self.opaque {
             header.push_str(&format!(", opaque=\"{opaque}\""));
         }
         header
+    }
+
+    fn response(&self, signed: Signed<'_>, body: &[u8], qop: Option<(&str, &str, &str)>) -> String {
+        let Signed { username, password, method, uri } = signed;
+        let (hex, nonce) = (|text: String| self.algorithm.hex(text), &self.nonce);
+        let user = hex(format!("{username}:{}:{password}", self.realm));
+        let request = match qop {
+            Some(("auth-int", ..)) => hex(format!("{method}:{uri}:{}", self.algorithm.hex(body))),
+            _ => hex(format!("{method}:{uri}")),
+        };
+        match qop {
+            Some((qop, nc, cnonce)) => hex(format!("{user}:{nonce}:{nc}:{cnonce}:{qop}:{request}")),
+            None => hex(format!("{user}:{nonce}:{request}")),
+        }
     }
 
     /// Checks an `Authorization` header that answers this challenge.
@@ -101,10 +181,10 @@ impl Challenge {
         }
         let qop = match fields.get("qop") {
             None => None,
-            Some("auth") => Some((field("nc")?, field("cnonce")?)),
+            Some("auth") => Some(("auth", field("nc")?, field("cnonce")?)),
             Some(_) => return Err(Refusal::Incomplete),
         };
-        let expected = response(signed, &self.realm, &self.nonce, qop);
+        let expected = self.response(signed, &[], qop);
         let given = field("response")?;
         if field("username")? == signed.username && given.eq_ignore_ascii_case(&expected) {
             Ok(())
@@ -129,20 +209,6 @@ pub fn random_token() -> String {
             .unwrap_or(bytes);
     }
     HEXLOWER.encode(&bytes)
-}
-
-fn response(signed: Signed<'_>, realm: &str, nonce: &str, qop: Option<(&str, &str)>) -> String {
-    let Signed { username, password, method, uri } = signed;
-    let user = md5_hex(&format!("{username}:{realm}:{password}"));
-    let request = md5_hex(&format!("{method}:{uri}"));
-    match qop {
-        Some((nc, cnonce)) => md5_hex(&format!("{user}:{nonce}:{nc}:{cnonce}:auth:{request}")),
-        None => md5_hex(&format!("{user}:{nonce}:{request}")),
-    }
-}
-
-fn md5_hex(text: &str) -> String {
-    HEXLOWER.encode(&Md5::digest(text.as_bytes()))
 }
 
 /// The `name=value` fields after the word Digest.
@@ -233,6 +299,22 @@ mod tests {
         assert_eq!(challenge.verify(Some(&header), EXAMPLE), Ok(()));
     }
 
+    /// The example of RFC 7616 §3.9.1.
+    #[test]
+    fn sha_256_is_answered_in_kind() {
+        let challenge = Challenge::parse(
+            "Digest realm=\"http-auth@example.org\", qop=\"auth, auth-int\", algorithm=SHA-256, \
+             nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\"",
+        )
+        .unwrap();
+        let signed = Signed { password: "Circle of Life", ..EXAMPLE };
+        let header = challenge.answer(signed, 1, "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ");
+        assert!(header.contains("753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"), "{header}");
+        let covering = |body: &[u8]| challenge.answer_covering(Protection::AuthInt, signed, body, 1, "c");
+        assert!(covering(b"a").contains("qop=auth-int"));
+        assert_ne!(covering(b"a"), covering(b"b"), "the body counts");
+    }
+
     proptest::proptest! {
         #[test]
         fn any_header_is_read_or_ignored(header in "(Digest )?[ -~]{0,60}") {
@@ -247,7 +329,7 @@ mod tests {
     #[test]
     fn other_schemes_and_algorithms_are_not_taken_for_digest() {
         assert_eq!(Challenge::parse("Basic realm=\"r\""), None);
-        assert_eq!(Challenge::parse("Digest realm=\"r\", nonce=\"n\", algorithm=SHA-256"), None);
+        assert_eq!(Challenge::parse("Digest realm=\"r\", nonce=\"n\", algorithm=MD5-sess"), None);
         assert!(Challenge::parse("digest realm=r, nonce=n, stale=TRUE").unwrap().stale);
         let own = Challenge { realm: "r".into(), nonce: "n".into(), qop_auth: true, ..Challenge::default() };
         assert_eq!(Challenge::parse(&own.header()), Some(own));

@@ -1,17 +1,19 @@
 //! HTTP/1.1 as a device speaks it: a small client for CWMP and file transfers, and reading for the connection-request
 //! listener.
 //!
-//! Written over `TcpStream`, apart from the server's HTTP stack on purpose. No TLS, no proxies, no compression.
+//! Written over `TcpStream`, apart from the server's HTTP stack on purpose. No proxies, no compression.
 
 mod client;
 mod connection;
 mod cookies;
 pub mod digest;
+mod tls;
 mod url;
 
-pub use client::{Body, Client, Credentials, Method, Response};
+pub use client::{Authentication, Body, Client, Credentials, Method, Response};
 pub use connection::{Connection, Head};
 pub use cookies::CookieJar;
+pub use tls::{TlsClient, TlsOptions};
 pub use url::Url;
 
 /// Why an HTTP exchange failed.
@@ -33,6 +35,9 @@ pub enum HttpError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// TLS cannot be set up, or the handshake failed.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// The connection broke while reading or writing.
     #[error("the connection broke: {0}")]
     Io(#[from] std::io::Error),

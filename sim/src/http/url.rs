@@ -1,25 +1,36 @@
-//! `http` URLs, as far as a device needs them.
+//! `http` and `https` URLs, as far as a device needs them.
 
 use super::HttpError;
 
-/// An `http` URL taken apart.
+/// A URL taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
+    /// Whether it is `https`.
+    pub is_encrypted: bool,
     /// Host name or address; IPv6 literals without brackets.
     pub host: String,
-    /// Port, 80 when not given.
+    /// Port; when not given 80, or 443 for `https`.
     pub port: u16,
     /// Path with query, at least `/`.
     pub path: String,
 }
 
 impl Url {
-    /// Parses `http://host[:port][/path]`; a user part and a fragment are dropped.
+    /// Parses a URL where TLS is not spoken.
+    pub fn parse_plain(text: &str) -> Result<Self, HttpError> {
+        let url = Self::parse(text)?;
+        if url.is_encrypted {
+            return Err(HttpError::Url { url: text.to_owned(), problem: "there is no TLS here" });
+        }
+        Ok(url)
+    }
+
+    /// Parses `http[s]://host[:port][/path]`; a user part and a fragment are dropped.
     pub fn parse(text: &str) -> Result<Self, HttpError> {
         let error = |problem| HttpError::Url { url: text.to_owned(), problem };
-        let rest = match text.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some(("https", _)) => return Err(error("the simulator has no TLS")),
+        let (is_encrypted, rest) = match text.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) => (true, rest),
             _ => return Err(error("not an http URL")),
         };
         let rest = rest.split('#').next().unwrap_or(rest);
@@ -42,7 +53,7 @@ impl Url {
             return Err(error("no host"));
         }
         let port = match port {
-            None | Some("") => 80,
+            None | Some("") => default_port(is_encrypted),
             Some(port) => port.parse().map_err(|_| error("the port is not a number"))?,
         };
         let slash = if path.starts_with('/') { "" } else { "/" };
@@ -50,23 +61,28 @@ impl Url {
         if path.bytes().chain(host.bytes()).any(|byte| byte <= b' ') {
             return Err(error("blank or control character in the URL"));
         }
-        Ok(Self { host: host.to_owned(), port, path: format!("{slash}{path}") })
+        Ok(Self { is_encrypted, host: host.to_owned(), port, path: format!("{slash}{path}") })
     }
 
-    /// `host:port` for connecting and for the Host header; the header leaves out port 80.
+    /// `host:port` for connecting and for the Host header; the header leaves out the default port.
     pub fn authority(&self, for_header: bool) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if for_header && self.port == 80 { host } else { format!("{host}:{}", self.port) }
+        if for_header && self.port == default_port(self.is_encrypted) { host } else { format!("{host}:{}", self.port) }
     }
 
     /// Where a `Location` header leads: an absolute URL, or a path on the same server.
     pub fn redirected(&self, location: &str) -> Result<Self, HttpError> {
         if location.starts_with('/') {
-            let absolute = format!("http://{}{location}", self.authority(false));
+            let scheme = if self.is_encrypted { "https" } else { "http" };
+            let absolute = format!("{scheme}://{}{location}", self.authority(false));
             return Self::parse(&absolute);
         }
         Self::parse(location)
     }
+}
+
+fn default_port(is_encrypted: bool) -> u16 {
+    if is_encrypted { 443 } else { 80 }
 }
 
 #[cfg(test)]
@@ -82,13 +98,15 @@ mod tests {
             ("http://user:p@h:81?q", "h", 81, "/?q", "h:81"),
             ("http://[::1]:7547/a", "::1", 7547, "/a", "[::1]:7547"),
             ("http://[::1]", "::1", 80, "/", "[::1]"),
+            ("https://h", "h", 443, "/", "h"),
+            ("https://h:80/", "h", 80, "/", "h:80"),
         ];
         for (text, host, port, path, header) in table {
             let url = Url::parse(text).unwrap();
             assert_eq!((url.host.as_str(), url.port, url.path.as_str()), (host, port, path), "{text}");
             assert_eq!(url.authority(true), header, "{text}");
         }
-        for text in ["", "h:80", "https://h/", "ftp://h/", "http://", "http://h:x/", "http://[::1", "http://h/a b"] {
+        for text in ["", "h:80", "ftp://h/", "http://", "http://h:x/", "http://[::1", "http://h/a b"] {
             assert!(Url::parse(text).is_err(), "{text}");
         }
     }
@@ -109,5 +127,8 @@ mod tests {
         let url = Url::parse("http://h:81/a").unwrap();
         assert_eq!(url.redirected("/b?c").unwrap(), Url::parse("http://h:81/b?c").unwrap());
         assert_eq!(url.redirected("http://other/").unwrap().host, "other");
+        let url = Url::parse("https://h/a").unwrap();
+        assert_eq!(url.redirected("/b").unwrap(), Url::parse("https://h/b").unwrap());
+        assert!(Url::parse_plain("https://h/").is_err());
     }
 }

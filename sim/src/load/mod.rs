@@ -176,7 +176,7 @@ pub async fn run<F>(options: LoadOptions, stop: CancellationToken, on_session: F
 where
     F: Fn(&SessionOutcome<'_>) + Send + Sync + 'static,
 {
-    let url = Url::parse(&options.url)?;
+    let url = Url::parse_plain(&options.url)?;
     let connections = u64::from(options.connections).clamp(1, options.devices.max(1));
     let duration = options.duration_milliseconds.map(Duration::from_millis);
     let plan = Arc::new(Plan::new(options, &url, connections));

@@ -77,7 +77,7 @@ struct Fate {
 /// # Errors
 /// The URL is none.
 pub async fn storm(options: StormOptions, stop: CancellationToken) -> Result<StormReport, HttpError> {
-    let url = Url::parse(&options.load.url)?;
+    let url = Url::parse_plain(&options.load.url)?;
     let devices = options.load.devices;
     let plan = Arc::new(Plan::new(options.load, &url, devices));
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
@@ -186,7 +186,7 @@ impl Held {
 /// # Errors
 /// A session cannot be opened, or the server asks nothing.
 pub async fn hold(options: LoadOptions) -> Result<Held, LoadError> {
-    let url = Url::parse(&options.url)?;
+    let url = Url::parse_plain(&options.url)?;
     let devices = options.devices;
     let plan = Arc::new(Plan::new(options, &url, devices));
     let mut held = Vec::new();

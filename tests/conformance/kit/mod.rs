@@ -7,11 +7,13 @@
 // Not each helper has its test yet.
 #![allow(dead_code, unused_imports)]
 
+mod certificates;
 mod device;
 mod server;
 mod soap;
 mod wire;
 
+pub use certificates::{Certificates, TlsClient};
 pub use device::Device;
 pub use server::{Server, Setup, eventually};
 pub use soap::{Inform, envelope, envelope_with, parameter};

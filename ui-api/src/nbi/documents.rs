@@ -119,9 +119,12 @@ fn read_config(name: &str, body: &[u8]) -> Result<Accepted, Refusal> {
         None => return Err(bad("Missing 'value' property")),
     };
     let parsed = expression::parse(&text).map_err(|error| bad(format!("SyntaxError: $.value: {error}")))?;
-    if name == "cwmp.connectionRequestAuth"
-        && let Some(problem) = parsed.check(FunctionSet::CONNECTION_REQUEST).first()
-    {
+    let functions = match name {
+        "cwmp.auth" => Some(FunctionSet::AUTHENTICATION),
+        "cwmp.connectionRequestAuth" => Some(FunctionSet::CONNECTION_REQUEST),
+        _ => None,
+    };
+    if let Some(problem) = functions.and_then(|functions| parsed.check(functions).into_iter().next()) {
         return Err(bad(format!("Error: $.value: {problem}")));
     }
     Ok(Accepted { document: json!({ "value": text }), warnings: Vec::new() })

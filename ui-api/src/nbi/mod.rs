@@ -16,6 +16,7 @@
 //! tasks mean (`acs_core`), where things are kept (`store`), who wakes devices ([`DeviceWaker`]), who plans
 //! sessions ([`Planner`]).
 
+mod credentials;
 mod device_id;
 mod devices;
 mod documents;
@@ -360,7 +361,9 @@ impl Nbi {
                 let list = self.repairs.as_ref().map_or_else(|| Json::Array(Vec::new()), |report| report.repairs());
                 Ok(Answer::json(StatusCode::OK, &list))
             }
-            Route::Tag(..) | Route::DeviceTasks(_) | Route::Plan(_) | Route::Retry(_) => Err(Refusal::NotFound),
+            Route::Tag(..) | Route::DeviceTasks(_) | Route::Plan(_) | Route::Retry(_) | Route::Credentials(_) => {
+                Err(Refusal::NotFound)
+            }
         }
     }
 
@@ -369,6 +372,7 @@ impl Nbi {
         match route {
             Route::Document(collection, name) => documents::delete(store, *collection, name).await,
             Route::Device(id) => devices::delete(store, id).await,
+            Route::Credentials(id) => credentials::delete(store, id).await,
             Route::Tag(id, tag) => devices::tag(store, id, tag, &Method::DELETE).await,
             Route::Task(id) => tasks::delete(store, id).await,
             Route::Fault(id) => devices::delete_fault(store, id).await,
@@ -392,6 +396,7 @@ impl Nbi {
                 documents::post(store, *collection, body).await
             }
             Route::Document(collection, name) => documents::put(store, *collection, name, body).await,
+            Route::Credentials(id) => credentials::put(store, id, body).await,
             Route::Tag(id, tag) => devices::tag(store, id, tag, method).await,
             Route::DeviceTasks(id) => tasks::post(self, id, parameters, body).await,
             Route::Retry(id) => tasks::retry(store, id).await,

@@ -31,6 +31,8 @@ pub enum Route {
     DeviceTasks(Segment),
     /// `/devices/<id>/plan`
     Plan(Segment),
+    /// `/devices/<id>/credentials`
+    Credentials(Segment),
     /// `/devices/<id>/connection_requests`
     ConnectionRequests(Segment),
     /// `/tasks/<id>`
@@ -115,6 +117,7 @@ impl Route {
             (Listed::Devices, [id]) => Some(Route::Device(id.clone())),
             (Listed::Devices, [id, what]) if what.text == "tasks" => Some(Route::DeviceTasks(id.clone())),
             (Listed::Devices, [id, what]) if what.text == "plan" => Some(Route::Plan(id.clone())),
+            (Listed::Devices, [id, what]) if what.text == "credentials" => Some(Route::Credentials(id.clone())),
             (Listed::Devices, [id, what]) if plain_name(&what.text) == "connectionrequests" => {
                 Some(Route::ConnectionRequests(id.clone()))
             }
@@ -155,6 +158,7 @@ impl Route {
         const READ_OR_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
         const READ_OR_WRITE: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE];
         const ADD: &[Method] = &[Method::POST];
+        const WRITE: &[Method] = &[Method::PUT, Method::DELETE];
         const ADD_OR_DELETE: &[Method] = &[Method::POST, Method::DELETE];
         match self {
             Route::List(Listed::Documents(Listing::Documents(_))) => READ_OR_ADD,
@@ -168,6 +172,7 @@ impl Route {
             Route::Document(..) | Route::File(_) => READ_OR_WRITE,
             Route::Device(_) | Route::Task(_) | Route::Fault(_) | Route::Upload(_) => READ_OR_DELETE,
             Route::Tag(..) => ADD_OR_DELETE,
+            Route::Credentials(_) => WRITE,
             Route::DeviceTasks(_) | Route::Plan(_) | Route::Retry(_) => ADD,
         }
     }
@@ -178,9 +183,12 @@ impl Route {
             Route::Root => None,
             Route::List(listed) => Some(listed.name()),
             Route::Document(collection, _) => Some(collection.name()),
-            Route::Device(_) | Route::Tag(..) | Route::Plan(_) | Route::ConnectionRequests(_) | Route::Repairs => {
-                Some("devices")
-            }
+            Route::Device(_)
+            | Route::Tag(..)
+            | Route::Plan(_)
+            | Route::Credentials(_)
+            | Route::ConnectionRequests(_)
+            | Route::Repairs => Some("devices"),
             Route::DeviceTasks(_) | Route::Task(_) | Route::Retry(_) => Some("tasks"),
             Route::Fault(_) => Some("faults"),
             Route::Operation(_) => Some("operations"),
@@ -211,6 +219,7 @@ mod tests {
             "/apiKeys",
             "/api_keys",
             "/apikeys/x",
+            "/deviceCredentials/x",
             "/cache",
             "/locks",
             "/nothing",

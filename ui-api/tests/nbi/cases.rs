@@ -136,6 +136,7 @@ conversations!(
     scripts,
     tasks,
     connection_requests,
+    credentials,
     faults,
     plans,
     files,
