@@ -256,6 +256,8 @@ fn xmpp_access(
     let is_loopback = is_loopback.is_some_and(|address| address.ip().is_loopback());
     let without_tls = without_tls || (is_loopback && certificate_authority.is_none());
     Ok(Some(XmppAccess { jid, password, server, certificate_authority, without_tls }))
+}
+
 /// The first list, unless it is empty.
 fn either<T: Clone>(first: &[T], second: &[T]) -> Vec<T> {
     if first.is_empty() { second.to_vec() } else { first.to_vec() }

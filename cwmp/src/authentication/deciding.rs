@@ -30,6 +30,8 @@ pub(super) struct Case<'a> {
     pub(super) timestamp: i64,
     pub(super) options: AuthenticationOptions,
     pub(super) record: CredentialRecord,
+    /// There is no record, so what is stored of the device's parameters counts.
+    pub(super) takes_stored: bool,
 }
 
 /// A request's credentials, as far as they can be looked at without a password.
@@ -57,7 +59,7 @@ impl<'a> Case<'a> {
     /// A case with the default options, of a device that has no credentials of its own.
     pub(super) fn new(claim: Claim<'a>, inform: &'a Inform, device: Option<StoredDevice>, timestamp: i64) -> Case<'a> {
         let (options, record) = Default::default();
-        Case { claim, inform, device, timestamp, options, record }
+        Case { claim, inform, device, timestamp, options, record, takes_stored: true }
     }
 
     pub(super) fn context(&self) -> InformContext<'_> {
@@ -79,6 +81,7 @@ impl<'a> Case<'a> {
             is_encrypted: channel.is_encrypted,
             listener: &connection.policy.name,
             record: &self.record,
+            takes_stored: self.takes_stored,
             answers,
         };
         evidence.judge(gate)

@@ -25,6 +25,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) listener: &'a str,
     /// What the server knows of the device's own credentials.
     pub(crate) record: &'a CredentialRecord,
+    /// Whether the user name and password among the stored parameters are the device's own, too.
+    pub(crate) takes_stored: bool,
     /// What extensions have said already.
     pub(crate) answers: &'a OutsideAnswers,
 }
@@ -47,6 +49,8 @@ pub(crate) struct Proof {
     pub(crate) credentials: Option<(String, Secret)>,
     /// Which of the device's own credentials these were.
     pub(crate) own: Option<usize>,
+    /// They were those among the stored parameters.
+    pub(crate) is_stored: bool,
 }
 
 impl Evidence<'_> {
@@ -105,20 +109,22 @@ impl Evaluation<'_> {
 
     /// True for own credentials, false when the device has other ones; null when it may have none.
     fn own_credentials(&self) -> Scalar {
-        let Evidence { record, device, .. } = self.evidence;
+        let Evidence { record, device, takes_stored, .. } = self.evidence;
         for (place, own) in record.credentials.iter().enumerate() {
             if self.auth(&[own.username.as_str().into(), own.password.as_str().into()]).is_true() {
                 self.proof.borrow_mut().own = Some(place);
                 return Scalar::Bool(true);
             }
         }
-        if !record.credentials.is_empty() {
+        if !record.credentials.is_empty() || !takes_stored {
             // As long as the device may not have taken them, it may have others.
             return if record.is_enrolled() { Scalar::Bool(false) } else { Scalar::Null };
         }
         let stored = USERNAMES.iter().zip(PASSWORDS);
         let stored = stored.map(|(username, password)| [device.parameter(username), device.parameter(password)]);
-        stored.map(|pair| self.auth(&pair)).find(|answer| !answer.is_null()).into()
+        let answer: Scalar = stored.map(|pair| self.auth(&pair)).find(|answer| !answer.is_null()).into();
+        self.proof.borrow_mut().is_stored = answer.is_true();
+        answer
     }
 
     fn client_certificate(&self, arguments: &[Scalar]) -> Scalar {
@@ -192,6 +198,7 @@ mod tests {
         presented: Presented,
         names: &'a [&'a str],
         record: CredentialRecord,
+        takes_stored: bool,
         answers: OutsideAnswers,
     }
 
@@ -205,6 +212,7 @@ mod tests {
             presented: Presented::Nothing,
             names: &[],
             record: CredentialRecord::default(),
+            takes_stored: true,
             answers: OutsideAnswers::default(),
         }
     }
@@ -219,6 +227,7 @@ mod tests {
             is_encrypted: true,
             listener: "tls",
             record: &case.record,
+            takes_stored: case.takes_stored,
             answers: &case.answers,
         };
         evidence.judge(&parse(expression).unwrap())
@@ -278,6 +287,8 @@ mod tests {
         let cases = [
             (basic("stored", "pass"), true),
             (basic("stored", "p"), false),
+            (Case { takes_stored: false, ..basic("stored", "pass") }, false),
+            (Case { takes_stored: false, ..basic("enrol", "e") }, true),
             (with(basic("old", "p"), &both), true),
             (with(basic("new", "p"), &both), true),
             (with(basic("enrol", "e"), &both), false),

@@ -137,7 +137,9 @@ impl Endpoint {
         let mut case = Case::new(claim, inform, device, (self.parts.clock)());
         case.options = configuration.authentication_options(&case.context());
         if needs_record || case.options.bind_identity {
-            case.record = self.credential_record(claim.device).await.map_err(unreadable)?;
+            let record = self.credential_record(claim.device).await.map_err(unreadable)?;
+            case.takes_stored = record.is_none();
+            case.record = record.unwrap_or_default();
         }
         let credentials = self.credentials(claim, &case.options).await;
         let denial = match self.decide(gate, &case, &credentials).await {
@@ -174,9 +176,16 @@ impl Endpoint {
         };
         let mut record = case.record.clone();
         let mut has_changed = proof.own.is_some_and(|place| record.saw(place));
+        if proof.is_stored
+            && let Some((username, password)) = &proof.credentials
+        {
+            // From now on they are the device's own, whatever is stored of it later.
+            record.offer(username, &password.0);
+            has_changed |= record.saw(record.credentials.len() - 1);
+        }
         if case.options.bind_identity && record.identity != identity {
             // What the server gave to the device itself proves who it is.
-            if record.identity.is_some() && proof.own.is_none() {
+            if record.identity.is_some() && proof.own.is_none() && !proof.is_stored {
                 return Err(Denial::OtherIdentity);
             }
             (record.identity, has_changed) = (identity.clone(), true);

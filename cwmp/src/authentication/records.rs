@@ -26,7 +26,7 @@ impl Endpoint {
     /// A request is about to be sent. Credentials in it are kept first: from then on the device may have them. What the request
     /// leaves alone is as the device authenticated itself with.
     pub(crate) async fn keep_offer(&self, live: &LiveSession, offer: Offer) -> Result<(), StoreError> {
-        let mut record = self.credential_record(&live.device_id).await?;
+        let mut record = self.credential_record(&live.device_id).await?.unwrap_or_default();
         let before = live.origin.authenticated.as_ref().and_then(|who| who.credentials.as_ref());
         let username = offer.username.or_else(|| before.map(|(username, _)| username.clone()));
         let password = offer.password.or_else(|| before.map(|(_, password)| password.0.clone()));
@@ -38,13 +38,14 @@ impl Endpoint {
         }
     }
 
-    pub(super) async fn credential_record(&self, device: &str) -> Result<CredentialRecord, StoreError> {
+    /// What is kept of a device's credentials. `None`: nothing was ever.
+    pub(super) async fn credential_record(&self, device: &str) -> Result<Option<CredentialRecord>, StoreError> {
         let document = self.parts.store.get(Collection::DeviceCredentials, device).await?;
         let damaged = |error: serde_json::Error| StoreError::Damaged {
             what: format!("the credentials of device {device}"),
             reason: error.to_string(),
         };
-        document.map_or(Ok(CredentialRecord::default()), |document| serde_json::from_value(document).map_err(damaged))
+        document.map(|document| serde_json::from_value(document).map_err(damaged)).transpose()
     }
 
     pub(super) async fn keep_record(&self, device: &str, record: &CredentialRecord) -> Result<(), StoreError> {

@@ -37,9 +37,14 @@ pub async fn put(store: &dyn Store, given: &Segment, body: &[u8]) -> Result<Answ
 /// DELETE `/devices/<id>/credentials`: the device has those of a new one, and belongs to nobody. What is not there need not be
 /// forgotten.
 pub async fn delete(store: &dyn Store, given: &Segment) -> Result<Answer, Refusal> {
-    let (id, warning) = id_of(store, given).await?;
-    store.delete(Collection::DeviceCredentials, &id).await?;
-    Ok(Answer::empty(StatusCode::OK).warnings(warning))
+    let Some(found) = device_id::resolve(store, given).await? else {
+        store.delete(Collection::DeviceCredentials, &given.text).await?;
+        return Ok(Answer::empty(StatusCode::OK));
+    };
+    // An empty record: without one, those among the device's parameters would count.
+    let document = serde_json::to_value(CredentialRecord::default()).unwrap_or_default();
+    store.put(Collection::DeviceCredentials, &found.id, document).await?;
+    Ok(Answer::empty(StatusCode::OK).warnings(found.warning()))
 }
 
 /// The ID of a known device, or the given one.
