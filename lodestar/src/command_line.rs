@@ -33,7 +33,7 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the server.
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Run simulated devices.
     #[command(subcommand)]
     Sim(SimCommand),

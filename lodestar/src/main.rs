@@ -44,7 +44,7 @@ fn start(command_line: CommandLine) -> Result<bool> {
 async fn run(command: Command, stop: CancellationToken) -> Result<bool> {
     match command {
         Command::Serve(arguments) => {
-            serve::run(ServeOptions::resolve(arguments)?, limits(), stop).await?;
+            serve::run(ServeOptions::resolve(*arguments)?, limits(), stop).await?;
             Ok(true)
         }
         Command::Sim(SimCommand::Cpe(arguments)) => simulate::run(*arguments, stop).await,

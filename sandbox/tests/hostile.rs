@@ -26,7 +26,7 @@ fn code(source: &str, limits: Limits) -> String {
 }
 
 fn patient() -> Limits {
-    Limits { cpu_time: Duration::from_secs(20), ..Limits::default() }
+    Limits { cpu_time: Duration::from_secs(20), wall_time: Duration::from_secs(600), ..Limits::default() }
 }
 
 #[test]

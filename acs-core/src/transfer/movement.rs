@@ -99,10 +99,13 @@ mod tests {
         MovementReport { at: 10, is_upload: false, is_new_request, status: 200, remote_address, part, length }
     }
 
+    /// Parts in their order, each from one byte to before another.
+    type Parts = &'static [(u64, u64)];
+
     #[test]
     fn every_byte_counts_once() {
-        // Parts in their order; what moved then.
-        let cases: [(&[(u64, u64)], u64, bool); 7] = [
+        // With the bytes that have moved then, and whether these are all.
+        let cases: [(Parts, u64, bool); 7] = [
             (&[(0, 100)], 100, true),
             (&[(0, 40), (40, 100)], 100, true),
             (&[(0, 40), (60, 100)], 80, false),
