@@ -4,13 +4,17 @@
 use std::sync::Arc;
 
 use acs_core::change::{DeviceSnapshot, SessionChange};
+use acs_core::declaration::{Freshness, Named, Wanted};
 use acs_core::device::StoredDevice;
-use acs_core::rpc::{DeviceIdStruct, Event, Inform};
-use acs_core::session::Session;
+use acs_core::rpc::{AcsRequest, CpeResponse, DeviceIdStruct, Event, Inform, ParameterInfo};
+use acs_core::script::{Outcome, ScriptKind, ScriptRun, ScriptRunner};
+use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPreset, SelectedProvision};
 use acs_core::session::quota::{MAX_BYTES, MAX_NAME, MAX_NODES};
 use acs_core::session::settings::Settings;
+use acs_core::session::{Input, Output, Session};
 use acs_core::tree::DeviceTree;
 use acs_core::value::TypedValue;
+use serde_json::Value as Json;
 
 /// A device that only informs.
 #[derive(Default)]
@@ -37,6 +41,36 @@ impl World {
 
     fn tree(&self) -> DeviceTree {
         self.device.as_ref().unwrap().full_tree()
+    }
+}
+
+/// One provision that asks for the names and values below a root.
+struct Everything;
+
+impl ScriptRunner for Everything {
+    fn run(&self, _: ScriptKind, _: &str, mut run: ScriptRun) -> (ScriptRun, Option<Outcome>) {
+        let fresh = Freshness { path: run.now(), value: run.now(), ..Freshness::default() };
+        run.declare("Device.**", fresh, Wanted::default(), Named::default(), 1, 1).unwrap();
+        (run, Some(Outcome::Finished(Json::Null)))
+    }
+}
+
+impl Configuration for Everything {
+    fn select_presets(&self, _: &PresetFacts<'_>) -> Vec<SelectedPreset> {
+        let provisions = vec![SelectedProvision { name: "everything".into(), arguments: Vec::new() }];
+        vec![SelectedPreset { name: "p".into(), weight: 0, channel: "c".into(), precondition: None, provisions }]
+    }
+
+    fn virtual_parameters(&self) -> &[Arc<str>] {
+        &[]
+    }
+
+    fn script_fingerprint(&self, _: ScriptKind, _: &str) -> Option<u64> {
+        Some(1)
+    }
+
+    fn file_size(&self, _: &str) -> Option<u64> {
+        None
     }
 }
 
@@ -67,6 +101,53 @@ fn informs_with_ever_new_names_do_not_fill_a_device() {
     assert_eq!(change.head.informed.len(), 10, "what is known is still heard");
     let (change, _) = world.inform("0 BOOTSTRAP", Vec::new());
     assert_eq!(change.head.overflow, None, "a device that starts afresh has no mark");
+}
+
+/// A session with a device that answers GetParameterNames with `names`, and each value with `value`.
+fn discovered(names: impl Iterator<Item = String>, value: &str) -> SessionChange {
+    let device_id = DeviceIdStruct { oui: "0A1B2C".into(), serial_number: "1".into(), ..Default::default() };
+    let inform = Inform { device_id, ..Default::default() };
+    let settings = Settings { batch_size: 10_000, ..Settings::default() };
+    let mut session = Session::open(DeviceSnapshot::default(), &inform, 1_000, settings);
+    let list: Vec<_> = names.map(|name| ParameterInfo { name, writable: true }).collect();
+    let mut input = Input::Ready;
+    loop {
+        let response = match session.step(input, &Everything) {
+            Output::Request { request: AcsRequest::GetParameterNames { .. }, .. } => {
+                CpeResponse::GetParameterNamesResponse(list.clone())
+            }
+            Output::Request { request: AcsRequest::GetParameterValues { parameter_names }, .. } => {
+                CpeResponse::GetParameterValuesResponse(values(parameter_names.into_iter(), value))
+            }
+            Output::Finished => return session.change(),
+            other => panic!("{other:?}"),
+        };
+        input = Input::Response(response);
+    }
+}
+
+#[test]
+fn a_flood_of_names_is_kept_in_part_whatever_their_order() {
+    let names = ["Device.".to_owned()]
+        .into_iter()
+        .chain((0..MAX_NODES + 10_000).rev().map(|index| format!("Device.T.{index}.")));
+    let change = discovered(names, "");
+    let tree = change.tree.unwrap();
+    assert!(tree.len() > MAX_NODES - 50 && tree.len() < MAX_NODES + 50, "{}", tree.len());
+    assert!(tree.find("Device.T.0").is_some(), "the first in the tree's order are kept");
+    assert_eq!(change.head.overflow.unwrap().at, 1_000);
+}
+
+#[test]
+fn a_flood_of_bytes_is_kept_in_part_and_the_rest_counts_as_unanswered() {
+    let large = "x".repeat(MAX_BYTES / 10);
+    let change = discovered((0..40).map(|index| format!("Device.P{index}")), &large);
+    let tree = change.tree.unwrap();
+    let read =
+        |index: &i32| tree.find(&format!("Device.P{index}")).and_then(|id| tree.node(id).typed_value()).is_some();
+    let count = (0..40).filter(read).count();
+    assert!((5..=10).contains(&count), "{count}");
+    assert!(change.head.overflow.unwrap().reason.contains("bytes"));
 }
 
 #[test]

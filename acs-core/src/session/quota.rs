@@ -48,20 +48,32 @@ impl Room {
         Room { nodes: MAX_NODES.saturating_sub(tree.len()), bytes: MAX_BYTES.saturating_sub(tree_bytes(tree)) }
     }
 
-    /// Takes room for a name that may be new, with all its parents, and a value. `Err`: what there is too much of.
+    /// Takes room for a name, as far as it is new, and a value. `Err`: what there is too much of.
     pub(super) fn take(&mut self, tree: &DeviceTree, name: &str, value: usize) -> Result<(), &'static str> {
-        let is_known = tree.find(name).is_some();
-        let (nodes, bytes) = if is_known { (0, value) } else { (name.split('.').count(), name.len() + value) };
+        let (nodes, bytes) = missing(tree, name);
         if nodes > self.nodes {
             return Err(TOO_MANY);
         }
-        if bytes > self.bytes {
+        if bytes + value > self.bytes {
             return Err(TOO_LARGE);
         }
         self.nodes -= nodes;
-        self.bytes -= bytes;
+        self.bytes -= bytes + value;
         Ok(())
     }
+}
+
+/// How many nodes a name would add, and how many bytes of names.
+fn missing(tree: &DeviceTree, name: &str) -> (usize, usize) {
+    let mut at = Some(DeviceTree::ROOT);
+    let mut missing = (0, 0);
+    for segment in name.trim_end_matches('.').split('.') {
+        at = at.and_then(|at| tree.child(at, segment));
+        if at.is_none() {
+            missing = (missing.0 + 1, missing.1 + segment.len());
+        }
+    }
+    missing
 }
 
 const TOO_MANY: &str = "more parameters and objects than are kept of one device";

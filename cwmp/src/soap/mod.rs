@@ -27,5 +27,6 @@ pub use error::{Place, SoapError};
 pub use namespace::{CwmpNamespace, highest_common_version};
 pub use notification::{Notification, parse_notification};
 pub use repair::{MAX_REPAIRS, Repair};
+pub use requests::{MAX_EVENTS, MAX_IDENTITY};
 pub use write::{ACS_METHODS, FaultCode, WriteOptions};
 pub use xml::{MAX_ATTRIBUTE_LENGTH, MAX_ATTRIBUTES, MAX_DEPTH, MAX_ELEMENTS, MAX_NAMESPACES};

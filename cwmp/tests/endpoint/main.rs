@@ -13,4 +13,5 @@ mod logging;
 mod refusals;
 mod requests;
 mod sessions;
+mod strictness;
 mod transport;
