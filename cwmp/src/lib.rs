@@ -43,7 +43,7 @@ mod visit;
 #[cfg(feature = "xmpp")]
 pub mod xmpp;
 
-pub use authentication::{Algorithm, AuthenticationOptions};
+pub use authentication::{Algorithm, AuthenticationOptions, claimed_username};
 pub use endpoint::{Endpoint, EndpointParts};
 pub use limits::EndpointLimits;
 pub use listener::{Listener, ListenerPolicy};

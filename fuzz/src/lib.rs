@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     ("soap", soap),
     ("body", body),
     ("authentication", authentication),
+    ("authorization", authorization),
     ("cookies", cookies),
     ("request_target", request_target),
     ("connection_request_reply", connection_request_reply),
@@ -124,6 +125,14 @@ pub fn authentication(data: &[u8]) {
         if let Some(answer) = challenge.answer(&credentials, "GET", "/cr?id=1") {
             assert!(!answer.contains(['\r', '\n', '\0']), "{answer:?}");
         }
+    }
+}
+
+/// A device's credentials are read or taken for none.
+pub fn authorization(data: &[u8]) {
+    if let Some(username) = cwmp::claimed_username(data) {
+        // Characters of one byte may become two.
+        assert!(username.len() <= 2 * data.len());
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use cwmp::EndpointLimits;
 use cwmp::connection_request::{AddressPolicy, PortRange};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use tls::TlsOptions;
 use ui_api::UploadLimits;
 
 use crate::command_line::ServeArguments;
+use crate::limit_options::LimitOptions;
 use crate::listeners::{CwmpListener, CwmpTables, FilesTable, SimpleListeners};
 use crate::waker::RequestRates;
 
@@ -49,6 +51,7 @@ struct ConfigFile {
     record_device: Vec<String>,
     extensions: ExtensionOptions,
     uploads: UploadOptions,
+    limits: LimitOptions,
 }
 
 /// The configuration file's `[uploads]`: how much devices may send, in bytes.
@@ -116,6 +119,8 @@ pub struct ServeOptions {
     pub extensions: ExtensionOptions,
     /// How much devices may send.
     pub uploads: UploadOptions,
+    /// What devices may take.
+    pub limits: EndpointLimits,
     /// Where sessions are recorded, if they are.
     pub record: Option<PathBuf>,
     /// The devices whose sessions are recorded; empty for all.
@@ -192,6 +197,7 @@ impl ServeOptions {
                 .unwrap_or_default(),
             extensions: file.extensions,
             uploads: file.uploads,
+            limits: file.limits.resolve()?,
             demo: arguments.demo,
         };
         if options.nbi_open && !options.nbi_listen.ip().is_loopback() {

@@ -1,12 +1,13 @@
-//! What connects the rooms: extensions, as sessions call them, and what was forgiven in devices' messages, as the REST API shows it.
+//! What connects the rooms: extensions, as sessions call them, and how devices are served and what was forgiven in their messages, as
+//! the REST API shows it.
 
 use std::sync::Arc;
 
 use acs_core::script::{ExtensionCall, ScriptFault};
 use async_trait::async_trait;
-use cwmp::{CwmpStatistics, ExtensionCaller};
+use cwmp::{CwmpStatistics, Endpoint, ExtensionCaller};
 use serde_json::{Map, Value as Json, json};
-use ui_api::RepairReport;
+use ui_api::{RepairReport, StatusSource};
 
 /// Extensions, for sessions.
 pub struct Calls(pub Arc<ext::Extensions>);
@@ -37,5 +38,15 @@ impl RepairReport for Repairs {
             })
         });
         models.collect()
+    }
+}
+
+/// How devices are served, for operators.
+pub struct Status(pub Arc<Endpoint>);
+
+impl StatusSource for Status {
+    fn status(&self) -> Json {
+        let cwmp = serde_json::to_value(self.0.status()).unwrap_or_default();
+        json!({ "version": env!("CARGO_PKG_VERSION"), "cwmp": cwmp })
     }
 }

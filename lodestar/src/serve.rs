@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cwmp::udp::UdpPort;
-use cwmp::{Endpoint, EndpointLimits, EndpointParts, Listener, Pool, system_clock};
+use cwmp::{Endpoint, EndpointParts, Listener, Pool, system_clock};
 use ext::{Extensions, ExtensionsConfig};
 use sandbox::Limits;
 use store::{EmbeddedStore, Store};
@@ -19,12 +19,14 @@ use tokio_util::sync::CancellationToken;
 use ui_api::{ApiKeys, FileServer, Nbi, NbiOptions, SessionBoard};
 
 use crate::file_urls::{self, FileUrls, FilesAddress};
+use crate::limit_options::fit_open_files;
 use crate::live::LiveConfiguration;
 use crate::options::ServeOptions;
 #[cfg(feature = "xmpp")]
 use crate::options::XmppAccess;
+use crate::own_threads::OwnThreads;
 use crate::planning::StoredPlanner;
-use crate::ports::{Calls, Repairs};
+use crate::ports::{Calls, Repairs, Status};
 use crate::record::Recorder;
 use crate::waker::{Directory, SessionNews, Waker, WakerParts, XmppRequests};
 use crate::{demo, first_start};
@@ -92,6 +94,8 @@ pub async fn run_telling(
     let configuration = LiveConfiguration::load(store.clone(), limits.clone(), Some(file_urls)).await?;
     let extensions = Arc::new(Extensions::new(extensions_config(&options))?);
     let sessions = Arc::new(SessionBoard::default());
+    let mut endpoint_limits = options.limits.clone();
+    fit_open_files(&mut endpoint_limits);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let parts = EndpointParts {
         store: store.clone(),
@@ -100,7 +104,7 @@ pub async fn run_telling(
         observer: Some(Arc::new(SessionNews(sessions.clone()))),
         clock: system_clock(),
         pool: Pool::start(threads, Some(Arc::new(sandbox::mark_script_thread))).context("starting worker threads")?,
-        limits: EndpointLimits::default(),
+        limits: endpoint_limits,
     };
     let endpoint = Endpoint::recorded(parts, Recorder::from_options(&options)?);
 
@@ -131,13 +135,20 @@ pub async fn run_telling(
     let nbi = Nbi::new(store.clone(), NbiOptions { open: options.nbi_open, ..NbiOptions::default() });
     let nbi = nbi.with_planner(planner).with_sessions(waker, sessions).with_configuration(configuration.clone());
     let nbi = nbi.with_repairs(Arc::new(Repairs(endpoint.statistics().clone())));
-    let nbi = Arc::new(nbi);
+    let nbi = Arc::new(nbi.with_status(Arc::new(Status(endpoint.clone()))));
     let nbi_stop = stop.clone();
-    tasks.spawn(async move {
-        if let Err(error) = ui_api::serve(nbi_listener, nbi, nbi_stop).await {
+    // On threads of its own: however many devices come at once, operators are not queued behind them.
+    let operators = OwnThreads::start("nbi")?;
+    let nbi_listener = nbi_listener.into_std().context("handing the listener over")?;
+    tasks.spawn(operators.run(async move {
+        let served = match TcpListener::from_std(nbi_listener) {
+            Ok(listener) => ui_api::serve(listener, nbi, nbi_stop).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = served {
             tracing::error!(%error, "the REST API stopped");
         }
-    });
+    }));
     let files = FileServer::new(store.clone(), signer, || chrono::Utc::now().timestamp_millis());
     let files = files.with_upload_limits(options.uploads.limits());
     let files = Arc::new(if plain { files.with_plain_paths() } else { files });

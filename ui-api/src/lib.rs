@@ -21,5 +21,5 @@ pub use connection::request_line;
 pub use files::{Direction, FileServer, Grant, PathRefusal, UploadLimits, UrlSigner, content_mark, serve_files};
 pub use nbi::{
     ConfigurationFollower, DeviceWaker, Nbi, NbiOptions, PlanError, PlanRequest, PlanSubject, Planner, RepairReport,
-    SessionBoard, SessionPhase, SessionWatch, serve,
+    SessionBoard, SessionPhase, SessionWatch, StatusSource, serve,
 };

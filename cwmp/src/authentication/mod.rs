@@ -47,6 +47,11 @@ pub use digest::Algorithm;
 pub use options::AuthenticationOptions;
 pub(crate) use records::Offer;
 
+/// The user name that an Authorization header claims; `None` when the header cannot be read. Nothing is proved by it.
+pub fn claimed_username(authorization: &[u8]) -> Option<String> {
+    Presented::read(authorization).username().map(str::to_owned)
+}
+
 /// The realm of all challenges.
 const REALM: &str = "Lodestar";
 /// As much of a claimed user name as is told to others.

@@ -109,6 +109,7 @@ pub struct Nbi {
     waker: Arc<dyn DeviceWaker>,
     sessions: Arc<dyn SessionWatch>,
     planner: Option<Arc<dyn Planner>>,
+    status: Option<Arc<dyn StatusSource>>,
     configuration: Option<Arc<dyn ConfigurationFollower>>,
     repairs: Option<Arc<dyn RepairReport>>,
     options: NbiOptions,
@@ -156,6 +157,12 @@ impl Access {
     }
 }
 
+/// Knows how the server does.
+pub trait StatusSource: Send + Sync {
+    /// A document of counters and of what they are now.
+    fn status(&self) -> Json;
+}
+
 /// Cannot wake anybody.
 struct NoWaker;
 
@@ -178,6 +185,7 @@ impl Nbi {
             waker: Arc::new(NoWaker),
             sessions: Arc::new(SessionBoard::default()),
             planner: None,
+            status: None,
             configuration: None,
             repairs: None,
             options,
@@ -189,6 +197,12 @@ impl Nbi {
     #[must_use]
     pub fn with_sessions(self, waker: Arc<dyn DeviceWaker>, sessions: Arc<dyn SessionWatch>) -> Nbi {
         Nbi { waker, sessions, ..self }
+    }
+
+    /// The same with somebody who knows how the server does; without, there is no status.
+    #[must_use]
+    pub fn with_status(self, status: Arc<dyn StatusSource>) -> Nbi {
+        Nbi { status: Some(status), ..self }
     }
 
     /// The same with somebody who plans sessions; without, there are no plans.
@@ -339,6 +353,10 @@ impl Nbi {
         let view_of = |listing| view(Listed::Documents(listing));
         match route {
             Route::Root => Ok(Answer::text(StatusCode::OK, "OK")),
+            Route::Status => match &self.status {
+                Some(source) => Ok(Answer::json(StatusCode::OK, &source.status())),
+                None => Err(Refusal::NotFound),
+            },
             Route::List(listed) => lists::list(store, *listed, parameters, reveal, is_head).await,
             Route::Document(collection, name) => {
                 documents::get(store, *collection, name, &view_of(Listing::Documents(*collection))?).await

@@ -19,6 +19,8 @@ pub enum Listed {
 pub enum Route {
     /// `/`
     Root,
+    /// `/status`
+    Status,
     /// `/<collection>`
     List(Listed),
     /// `/<collection>/<name>` of documents that operators write.
@@ -110,6 +112,9 @@ impl Route {
         if rest.is_empty() && plain_name(&first.text) == "repairs" {
             return Some(Route::Repairs);
         }
+        if first.text == "status" && rest.is_empty() {
+            return Some(Route::Status);
+        }
         let listed = Listed::named(&first.text)?;
         let text = |segment: &Segment| segment.text.clone();
         match (listed, rest) {
@@ -163,6 +168,7 @@ impl Route {
         match self {
             Route::List(Listed::Documents(Listing::Documents(_))) => READ_OR_ADD,
             Route::Root
+            | Route::Status
             | Route::List(_)
             | Route::Operation(_)
             | Route::ConnectionRequests(_)
@@ -180,7 +186,7 @@ impl Route {
     /// The collection that a key's scope must allow. Queueing a task is a matter of tasks.
     pub fn collection(&self) -> Option<&'static str> {
         match self {
-            Route::Root => None,
+            Route::Root | Route::Status => None,
             Route::List(listed) => Some(listed.name()),
             Route::Document(collection, _) => Some(collection.name()),
             Route::Device(_)
