@@ -57,6 +57,9 @@ pub enum StoreError {
     Closed,
 }
 
+/// Tasks that may be open for one device. More are refused: a device reads all of its open tasks in each session.
+pub const MAX_OPEN_TASKS: usize = 500;
+
 /// Collections of documents that operators write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Collection {

@@ -11,7 +11,7 @@ pub mod file;
 mod find;
 mod record;
 
-pub use contract::{Collection, Lease, Listing, Statistics, Store, StoreError, StoredEvent};
+pub use contract::{Collection, Lease, Listing, MAX_OPEN_TASKS, Statistics, Store, StoreError, StoredEvent};
 pub use document::{device_document, value_json};
 pub use embedded::{EmbeddedOptions, EmbeddedStore};
 pub use file::{FileInfo, FileMetadata, FileWriter, UploadOrigin, UploadUsage};

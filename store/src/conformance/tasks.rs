@@ -7,7 +7,7 @@ use acs_core::task::{Task, TaskState};
 use serde_json::json;
 
 use super::{change, fault, quiet, task};
-use crate::{Find, Listing, Store, StoreError};
+use crate::{Find, Listing, MAX_OPEN_TASKS, Store, StoreError};
 
 /// From the queue to the end, with replacement, retry and cancellation.
 pub async fn tasks_live_and_end(store: &impl Store) {
@@ -37,6 +37,24 @@ pub async fn tasks_live_and_end(store: &impl Store) {
     assert!(!store.cancel_task("c", 3_000).await.unwrap());
     assert!(!store.retry_task("unknown", 3_000).await.unwrap());
     assert_eq!(store.count(Listing::Tasks, Query::True).await.unwrap(), 0);
+}
+
+/// No device has more open tasks than it can read in a session.
+pub async fn tasks_of_a_device_are_limited(store: &impl Store) {
+    store.commit_session(change("1", 1_000, &[])).await.unwrap();
+    store.commit_session(change("2", 1_000, &[])).await.unwrap();
+    let (full, other) = (change("1", 0, &[]).head.id, change("2", 0, &[]).head.id);
+    for index in 0..MAX_OPEN_TASKS {
+        store.insert_task(task(&index.to_string(), &full, None)).await.unwrap();
+    }
+    match store.insert_task(task("more", &full, None)).await {
+        Err(StoreError::Invalid { what, reason }) => assert!(what.contains("more") && reason.contains(&full)),
+        unexpected => panic!("{unexpected:?}"),
+    }
+    store.insert_task(task("0", &full, None)).await.expect("one that is there may be written again");
+    store.insert_task(task("of-another", &other, None)).await.unwrap();
+    assert!(store.cancel_task("1", 2_000).await.unwrap());
+    store.insert_task(task("more", &full, None)).await.unwrap();
 }
 
 /// Each channel of a device has its own fault.

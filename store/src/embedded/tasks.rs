@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::devices::{add_event, device_number, from_text, records_of, to_text};
 use super::failed;
-use crate::StoreError;
+use crate::{MAX_OPEN_TASKS, StoreError};
 
 pub fn open_tasks_of(connection: &Connection, device: &str) -> Result<Vec<Task>, StoreError> {
     let sql = "SELECT record FROM task WHERE device = ?1 AND open = 1 ORDER BY timestamp, id";
@@ -49,6 +49,14 @@ pub fn insert_task(connection: &Connection, task: &Task, retention: i64) -> Resu
                 end_task(connection, other, &format!("Replaced by task {}", task.id), task.state_at)?;
             }
         }
+    }
+    let open: i64 = connection
+        .prepare_cached("SELECT count(*) FROM task WHERE device = ?1 AND open = 1 AND id <> ?2")
+        .and_then(|mut statement| statement.query_row([&task.device, &task.id], |row| row.get(0)))
+        .map_err(failed("counting tasks"))?;
+    if open >= MAX_OPEN_TASKS as i64 {
+        let reason = format!("{open} tasks wait for device {} already", task.device);
+        return Err(StoreError::Invalid { what: format!("task {}", task.id), reason });
     }
     let old = task.state_at.saturating_sub(retention);
     connection

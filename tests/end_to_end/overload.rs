@@ -1,0 +1,57 @@
+//! Limits of the configuration file hold in the binary, and operators see how near the server is to them.
+
+use serde_json::Value as Json;
+use sim::Identity;
+use sim::load::{LoadOptions, StormOptions, storm};
+use tokio_util::sync::CancellationToken;
+
+use crate::kit::Server;
+
+fn status(server: &Server) -> Json {
+    server.request("GET", "/status", "").json()
+}
+
+#[test]
+fn in_a_storm_all_devices_are_served_in_the_end_and_operators_see_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("lodestar.toml");
+    // One session at a time: most devices are refused at first.
+    std::fs::write(&file, "[limits]\nmax-sessions = 1\nretry-after-s = 1\n").unwrap();
+    let server = Server::start_with(&["--config", file.to_str().unwrap()]);
+    assert_eq!(status(&server)["cwmp"]["isFull"], false);
+    let load = LoadOptions {
+        url: format!("http://{}/", server.cwmp),
+        devices: 12,
+        parameters: 80,
+        kind: sim::load::LoadKind::Read,
+        event: "1 BOOT".into(),
+        identity: Identity { serial_number: "STORM".into(), ..Identity::default() },
+        ..LoadOptions::default()
+    };
+    let options = StormOptions { load, within_milliseconds: 1, patience_milliseconds: 600_000 };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let report = runtime.block_on(storm(options, CancellationToken::new())).unwrap();
+    assert_eq!((report.served, report.given_up, report.errors), (12, 0, 0), "{report:?}");
+    let status = status(&server);
+    let cwmp = &status["cwmp"];
+    assert_eq!(cwmp["sessionsFinished"], 12, "{status}");
+    assert_eq!(cwmp["refused"].as_u64(), Some(report.refused), "{status}");
+    assert!(cwmp["load"]["bootMilliseconds"].as_f64().unwrap() > 0.0, "{status}");
+}
+
+#[test]
+fn a_limit_of_nothing_is_refused_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("lodestar.toml");
+    std::fs::write(&file, "[limits]\nmax-sessions = 0\n").unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lodestar"))
+        .args(["serve", "--config"])
+        .arg(&file)
+        .arg("--data-dir")
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{error}");
+    assert!(error.contains("max-sessions"), "{error}");
+}
