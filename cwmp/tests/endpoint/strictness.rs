@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use acs_core::operation::Operation;
-use cwmp::EndpointLimits;
+use cwmp::{EndpointLimits, SessionOptions};
 use store::Store;
 use tokio::io::AsyncWriteExt;
 
@@ -137,23 +137,37 @@ async fn two_hundred_slow_devices_disturb_nobody() {
 #[tokio::test]
 async fn with_its_threads_promised_away_the_server_refuses_before_it_makes_anything() {
     let limits = EndpointLimits { max_promised_time: Duration::from_micros(1), ..EndpointLimits::default() };
-    let mut server = Server::start_with(Scripts::none().with("ask", extension), limits).await;
+    // The first session stays in its beginning, with all its work still owed to it, until the gate opens.
+    let (gate, opened) = std::sync::mpsc::channel::<()>();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let waiting = std::sync::Mutex::new(Some((begun, opened)));
+    let scripts = Scripts::none().options(move |_| {
+        if let Some((begun, opened)) = waiting.lock().unwrap().take() {
+            begun.send(()).unwrap();
+            opened.recv().unwrap();
+        }
+        SessionOptions::default()
+    });
+    let server = Server::start_with(scripts, limits).await;
     let mut running = server.device("running").await;
-    assert_eq!(running.inform().await.rpc(), "InformResponse");
-    let status = server.endpoint.status();
-    assert!(status.is_full && status.load.promised_milliseconds > 0.0, "{status:?}");
-
     let mut refused = server.device("refused").await;
-    let answer = refused.inform().await;
-    assert_eq!((answer.status, answer.closes()), (503, true));
-    let seconds: u64 = answer.header("Retry-After").unwrap().parse().unwrap();
-    assert!((10..=15).contains(&seconds), "{seconds}");
-    assert!(answer.cookie().is_none() && !server.endpoint.is_in_session(&refused.id()));
-    assert!(server.stored(&refused).await.device.is_none(), "nothing is stored");
+    let meanwhile = async {
+        has_begun.await.unwrap();
+        let status = server.endpoint.status();
+        assert!(status.is_full && status.load.promised_milliseconds > 0.0, "{status:?}");
+        let answer = refused.inform().await;
+        assert_eq!((answer.status, answer.closes()), (503, true));
+        let seconds: u64 = answer.header("Retry-After").unwrap().parse().unwrap();
+        assert!((10..=15).contains(&seconds), "{seconds}");
+        assert!(answer.cookie().is_none() && !server.endpoint.is_in_session(&refused.id()));
+        assert!(server.stored(&refused).await.device.is_none(), "nothing is stored");
+        gate.send(()).unwrap();
+    };
+    let (answer, ()) = tokio::join!(running.inform(), meanwhile);
 
     // The one that runs is served to its end.
-    let done = server.answering("x", async { running.post("").await }).await;
-    assert_eq!(done.status, 204);
+    assert_eq!(answer.rpc(), "InformResponse");
+    assert_eq!(running.post("").await.status, 204);
     let status = server.endpoint.status();
     assert!(!status.is_full && status.load.promised_milliseconds == 0.0, "{status:?}");
     refused.reconnect().await;
