@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::kit::{Answer, Device, Inform, Server};
+use crate::kit::{Answer, Device, Inform, Server, Setup};
 
 /// A device with a reboot to do, in the middle of its session: the request, and the token.
 fn in_session(server: &Server, serial_number: &str) -> (Device, Answer, String) {
@@ -115,4 +115,73 @@ fn c6_a_stale_or_forged_cookie_on_anything_else_is_none() {
     }
     // The device's own session has not noticed.
     device.answer(&request, REBOOT_RESPONSE).expect_end();
+}
+
+#[test]
+fn c7_cookies_cannot_be_guessed() {
+    let server = Server::start();
+    let tokens: Vec<u128> = (0..64)
+        .map(|number| {
+            let answer = server.device(&format!("C7{number}")).inform(&["2 PERIODIC"], &[]).expect("InformResponse");
+            let token = answer.cookie().and_then(|cookie| cookie.strip_prefix("session=")).unwrap().to_owned();
+            u128::from_str_radix(&token, 16).unwrap()
+        })
+        .collect();
+    let (ones, zeros) = tokens.iter().fold((0, 0), |(ones, zeros), token| (ones | token, zeros | !token));
+    assert_eq!((ones, zeros), (u128::MAX, u128::MAX), "each of 128 bits is sometimes 1 and sometimes 0");
+}
+
+#[test]
+fn c7_a_cookie_is_worth_nothing_after_its_session() {
+    let server = Server::start();
+    let (mut device, request, _) = in_session(&server, "C7");
+    let cookie = device.cookie.clone();
+    device.answer(&request, REBOOT_RESPONSE).expect_end();
+    server.task(&device.id(), json!({"name": "reboot"}));
+    for is_new in [false, true] {
+        if is_new {
+            device.reconnect();
+        }
+        device.cookie.clone_from(&cookie);
+        device.empty().expect_status(204);
+        device.cookie.clone_from(&cookie);
+        device.answer(&request, REBOOT_RESPONSE).expect_status(400);
+        device.reconnect();
+    }
+    // The work waits for a session.
+    device.begin().expect("Reboot");
+}
+
+#[test]
+fn c7_a_cookie_is_worth_nothing_for_another_device_or_identity() {
+    const OWN: &str = "Authorization: Basic YWNzOnNlc2FtZQ==\r\n";
+    const OTHER: &str = "Authorization: Basic b3RoZXI6b3Blbg==\r\n";
+    let server = Setup::default()
+        .config("cwmp.auth", "AUTH('acs', 'sesame') OR AUTH('other', 'open')")
+        .config("cwmp.allowBasicWithoutTls", "true")
+        .script("restarting", "declare(\"Reboot\", (), #{value: now()});")
+        .start();
+    let inform = |device: &mut Device, headers: &str| {
+        let envelope = Inform::of(&device.serial_number).envelope("1");
+        device.post_with(headers, envelope.as_bytes())
+    };
+    let mut device = server.device("C7");
+    inform(&mut device, OWN).expect("InformResponse");
+
+    let mut thief = server.device("C7thief");
+    thief.cookie.clone_from(&device.cookie);
+    thief.post_with(OTHER, b"").expect_status(401);
+    thief.reconnect();
+    thief.cookie.clone_from(&device.cookie);
+    inform(&mut thief, "").expect_status(401);
+    // It may have a session of its own, which is another.
+    thief.reconnect();
+    thief.cookie = None;
+    inform(&mut thief, OTHER).expect("InformResponse");
+    assert_ne!(thief.cookie, device.cookie);
+
+    // The device itself may say again who it is; its session was not touched.
+    device.reconnect();
+    device.post_with(OWN, b"").expect("Reboot");
+    thief.post_with(OTHER, b"").expect("Reboot");
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
 
-use crate::kit::{Connection, Inform, Server, Setup, parameter};
+use crate::kit::{Answer, Certificates, Connection, Device, Inform, Server, Setup, TlsClient, parameter};
 
 const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
 
@@ -275,12 +275,130 @@ fn t14_pipelined_requests_are_answered_in_their_order() {
 }
 
 #[test]
-fn t17_a_connection_that_says_nothing_is_closed_without_a_word() {
-    let server = Server::start();
-    for _ in 0..3 {
-        let mut silent = Connection::open(server.cwmp());
-        silent.finish_writing();
-        assert_eq!(silent.closed(), b"");
+fn t15_under_overload_informs_are_told_when_to_come_again() {
+    let server = Setup::default()
+        .config_file("[limits]\nmax-sessions = 1\nretry-after-s = 20\nmax-retry-after-s = 20")
+        .reading(&[CODE])
+        .start();
+    let mut running = server.device("T15");
+    running.inform(&["2 PERIODIC"], &[(CODE, "a")]).expect("InformResponse");
+    let mut refused = server.device("T15refused");
+    let answer = refused.inform(&["0 BOOTSTRAP"], &[(CODE, "b")]).expect_status(503);
+    let seconds: u64 = answer.header("Retry-After").unwrap().parse().unwrap();
+    assert!((20..=30).contains(&seconds), "chance adds up to a half: {seconds}");
+    assert_eq!((answer.cookie(), answer.closes()), (None, true));
+    assert!(server.stored(&refused.id()).is_null());
+    assert_eq!(server.get("/status")["cwmp"]["refused"], 1);
+
+    // What runs goes on to its end, and then there is room.
+    running.empty().expect_end();
+    refused.reconnect();
+    refused.inform(&["0 BOOTSTRAP"], &[(CODE, "b")]).expect("InformResponse");
+    refused.empty().expect_end();
+    assert_eq!(server.value(&refused.id(), CODE), "b");
+}
+
+/// A device in the middle of its session, with the request that it has to answer.
+fn in_session(server: &Server) -> (Device, Answer) {
+    let mut device = server.device("undisturbed");
+    device.inform(&["2 PERIODIC"], &[(CODE, "a")]).expect("InformResponse");
+    device.empty().expect_end();
+    let request = device.begin().expect("GetParameterValues");
+    (device, request)
+}
+
+#[test]
+fn t16_malformed_large_and_slow_requests_are_refused_and_harm_nobody() {
+    let server = Setup::default()
+        .config_file("[limits]\nheader-time-s = 1\nbody-time-s = 1\nmax-body-bytes = 65536")
+        .reading(&[CODE])
+        .start();
+    let (mut device, request) = in_session(&server);
+
+    let post = |rest: &str| format!("POST /acs HTTP/1.1\r\nHost: acs\r\n{rest}");
+    let large = "x".repeat(100_000);
+    let refused = [
+        ("no request line", "e>POST / HTTP/1.1\r\n\r\n".to_owned(), 400),
+        ("TLS", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\r\n\r\n".to_owned(), 400),
+        ("an unknown version", "POST / HTTP/9.9\r\n\r\n".to_owned(), 400),
+        ("a length that is none", post("Content-Length: x\r\n\r\n"), 400),
+        ("two lengths", post("Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), 400),
+        ("a chunk without a size", post("Transfer-Encoding: chunked\r\n\r\nzz\r\n"), 400),
+        ("a large header", post(&format!("X: {large}\r\n\r\n")), 431),
+        ("many headers", post(&format!("{}\r\n", "X: 1\r\n".repeat(200))), 431),
+        ("a large body that is announced", post("Content-Length: 99999999999\r\n\r\n"), 413),
+        ("a large body", post(&format!("Content-Length: {}\r\n\r\n{large}", large.len())), 413),
+        ("a large chunk", post(&format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{large}", large.len())), 413),
+        ("a slow body", post("Content-Length: 100\r\n\r\n<soap"), 408),
+    ];
+    for (what, bytes, status) in refused {
+        let mut connection = Connection::open(server.cwmp());
+        let answer = connection.send(bytes);
+        assert_eq!(answer.status, status, "{what}");
+        assert_eq!(connection.closed(), b"", "{what}");
     }
+    let mut slow = Connection::open(server.cwmp());
+    slow.write("POST /acs HTTP/1.1\r\nHos");
+    assert_eq!(slow.closed(), b"", "there is no request yet to answer");
+
+    device.answer_values(&request, &[parameter(CODE, "b")]).expect_end();
+    assert_eq!(server.value(&device.id(), CODE), "b");
+}
+
+#[test]
+fn t17_a_connection_that_says_nothing_is_closed_without_a_word() {
+    let certificates = Certificates::new();
+    let server = certificates.server(Setup::default());
+    let encrypted = certificates.address(&server);
+    for address in [server.cwmp(), encrypted] {
+        for _ in 0..3 {
+            let mut silent = Connection::open(address);
+            silent.finish_writing();
+            assert_eq!(silent.closed(), b"");
+        }
+    }
+    assert_ne!(server.cwmp(), encrypted, "one is plain");
     server.device("T17").register();
+    let mut over_tls = TlsClient::new(&certificates.path("ca.pem"), "1.3").connect(encrypted).unwrap();
+    assert_eq!(over_tls.session("T17"), [200, 204]);
+}
+
+// What these take of memory is measured beside the codec: `cwmp/tests/soap_memory.rs`.
+#[test]
+fn t18_documents_that_attack_their_reader_are_refused() {
+    let server = Setup::default().reading(&[CODE]).start();
+    let (mut device, request) = in_session(&server);
+
+    let inform = Inform::of("T18").envelope("1");
+    let with_type = |declarations: &str, text: &str| {
+        format!("<!DOCTYPE e [{declarations}]>{}", inform.replace(">ExampleCorp<", &format!(">{text}<")))
+    };
+    let laughs: String =
+        (1..30).map(|number| format!("<!ENTITY l{number} \"{}\">", format!("&l{};", number - 1).repeat(10))).collect();
+    let attributes: String = (0..200_000).map(|number| format!(" a{number}=\"\"")).collect();
+    let namespaces: String = (0..200_000).map(|number| format!(" xmlns:n{number}=\"u\"")).collect();
+    let count = 1_000_000;
+    let within = |elements: &str| inform.replace("<MaxEnvelopes>", &format!("{elements}<MaxEnvelopes>"));
+    let documents = [
+        ("a document type", with_type("", "x")),
+        ("entities that expand", with_type(&format!("<!ENTITY l0 \"ha\">{laughs}"), "&l29;")),
+        ("a file as entity", with_type("<!ENTITY f SYSTEM \"file:///etc/passwd\">", "&f;")),
+        ("a document type elsewhere", with_type("<!ENTITY % d SYSTEM \"http://192.0.2.1/d\"> %d;", "x")),
+        ("an entity that nobody declares", inform.replace(">ExampleCorp<", ">&f;<")),
+        ("elements in each other", "<a>".repeat(count)),
+        ("elements in each other, closed", within(&format!("{}{}", "<a>".repeat(count), "</a>".repeat(count)))),
+        ("elements without end", within(&"<a/>".repeat(count))),
+        ("attributes", within(&format!("<a{attributes}/>"))),
+        ("namespaces", within(&format!("<a{namespaces}/>"))),
+    ];
+    for (what, document) in documents {
+        let mut attacker = server.device("T18");
+        let answer = attacker.post(&document);
+        assert_eq!(answer.status, 400, "{what}");
+        assert!(answer.body.len() < 1_000, "{what}: it is not repeated");
+        assert!(!answer.text().contains("root:"), "{what}");
+    }
+    assert!(server.stored("0A1B2C-Box-T18").is_null());
+    device.answer_values(&request, &[parameter(CODE, "b")]).expect_end();
+    server.device("T18").inform(&["2 PERIODIC"], &[]).expect("InformResponse");
 }

@@ -50,3 +50,23 @@ fn n1_a_lightweight_notification_is_stored_when_it_is_signed_fresh_and_new() {
     socket.set_nonblocking(true).unwrap();
     assert!(socket.recv(&mut [0; 16]).is_err());
 }
+
+#[test]
+fn n4_periodic_informs_are_spread_over_the_interval() {
+    const DEVICES: i64 = 200;
+    const SLOTS: i64 = 10;
+    let server = Setup::default().seeds().start();
+    let mut slots = [0; SLOTS as usize];
+    for number in 0..DEVICES {
+        // Serial numbers one after the other, as they are delivered.
+        let mut device = server.simulated(&format!("{:06}", 4_711 + number), |options| options.parameters = 40);
+        server.session(&mut device, &["0 BOOTSTRAP", "1 BOOT"]);
+        let management = server.parameter(device.device_id(), "Device.ManagementServer");
+        let interval = management["PeriodicInformInterval"]["_value"].as_i64().unwrap() * 1_000;
+        let time = management["PeriodicInformTime"]["_value"].as_str().unwrap();
+        let time = chrono::DateTime::parse_from_rfc3339(time).unwrap().timestamp_millis();
+        slots[(time % interval * SLOTS / interval) as usize] += 1;
+    }
+    let even = DEVICES / SLOTS;
+    assert!(slots.iter().all(|count| (even / 2..=even * 2).contains(count)), "{slots:?}");
+}
