@@ -153,7 +153,7 @@ pub struct SimCpeArguments {
     /// How many devices.
     #[arg(long, default_value_t = 1)]
     pub devices: u32,
-    /// The data model [default: that of the options file, else tr181].
+    /// The data model [default: that of the options file, or tr181].
     #[arg(long, value_name = "tr098|tr181")]
     pub model: Option<sim::ModelKind>,
     /// Parameters per device, at least 80 [default: those of the options file, else 200].

@@ -60,7 +60,7 @@ fn fleet_options(arguments: SimCpeArguments) -> Result<FleetOptions> {
             let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
             Options::from_json(&text).with_context(|| format!("{} is no options file", path.display()))?
         }
-        None => Options { model: sim::ModelKind::Tr181, ..Options::default() },
+        None => Options::default(),
     };
     if let Some(acs) = arguments.acs {
         device.acs_url = acs;

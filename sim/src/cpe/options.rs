@@ -243,7 +243,7 @@ impl Default for Options {
             authentication: Authentication::default(),
             tls: TlsOptions::default(),
             identity: Identity::default(),
-            model: ModelKind::Tr098,
+            model: ModelKind::Tr181,
             parameters: 200,
             seed: 1,
             model_file: None,
