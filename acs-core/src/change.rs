@@ -68,6 +68,9 @@ pub struct TaskChange {
     pub reason: String,
     /// When.
     pub at: i64,
+    /// What there is to show, if that has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<serde_json::Value>,
 }
 
 /// An entry of the outbox.

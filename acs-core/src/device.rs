@@ -1,6 +1,6 @@
 //! A device as it is stored: a small head that every session rewrites, and a tree that is written only when it changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,15 @@ pub struct DeviceHead {
     /// Set when something that the device told was not kept, until it starts afresh (`0 BOOTSTRAP`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overflow: Option<Overflow>,
+    /// What the device answered to GetRPCMethods, once it was asked; forgotten when it starts afresh (`0 BOOTSTRAP`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpc_methods: Option<Vec<String>>,
+    /// The ParameterKey of the last change that the device has acknowledged; `None` when it cannot be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameter_key: Option<String>,
+    /// Parameters that the device has taken and will apply later (Status 1, TR-069 A.3.2.1), until they are read again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub pending: BTreeSet<String>,
 }
 
 /// What is known of a device is not all that it told: it exceeds what is kept of one device (`session::quota`).
@@ -126,7 +135,11 @@ impl DeviceHead {
         for event in &inform.events {
             match event_segment(&event.code).as_str() {
                 "1_BOOT" => self.last_boot = Some(timestamp),
-                "0_BOOTSTRAP" => self.last_bootstrap = Some(timestamp),
+                "0_BOOTSTRAP" => {
+                    self.last_bootstrap = Some(timestamp);
+                    self.rpc_methods = None;
+                    self.pending.clear();
+                }
                 _ => {}
             }
         }

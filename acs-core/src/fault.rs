@@ -146,7 +146,7 @@ impl Fault {
     pub fn from_cpe(fault: &CpeFault) -> Fault {
         Fault {
             code: format!("cwmp.{}", fault.code),
-            message: fault.message.clone(),
+            message: fault.text().to_owned(),
             detail: Some(cpe_fault_detail(fault)),
         }
     }

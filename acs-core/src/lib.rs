@@ -11,6 +11,7 @@ pub mod clock;
 pub mod credentials;
 pub mod declaration;
 pub mod device;
+pub mod entries;
 pub mod expression;
 pub mod fault;
 pub mod operation;

@@ -60,7 +60,7 @@ const PAIRS: [&str; 3] = ["parameter_list", "parameter_values", "GetParameterVal
 /// Texts of the format itself.
 const WORDS: &str = "Ready Acknowledged Finished GetRPCMethods FactoryReset RebootResponse FactoryResetResponse \
     SetParameterAttributesResponse xsd:string xsd:int xsd:unsignedInt xsd:long xsd:unsignedLong xsd:boolean xsd:dateTime \
-    xsd:base64 xsd:hexBinary queued waking in_session done faulted expired cancelled";
+    xsd:base64 xsd:hexBinary queued waking in_session accepted unknown done faulted expired cancelled";
 
 /// The first line: what a session begins with.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -14,6 +14,7 @@ use crate::clock::{self, ClockError};
 use crate::declaration::{Declaration, Freshness, InstanceCount, MAX_INSTANCES, Named, Origin, Wanted};
 use crate::path::{Path, PathError, Segment};
 use crate::random::Random;
+use crate::rpc::AcsRequest;
 use crate::tree::{ClearAttributes, DeviceTree, NodeId, StoredAttributes};
 use crate::value::{TypedValue, Value, XsdType};
 
@@ -230,6 +231,7 @@ pub struct ScriptRun {
     log_calls: usize,
     random: Random,
     wanted_extensions: Vec<ExtensionCall>,
+    requests: Vec<AcsRequest>,
 }
 
 /// What a finished or suspended run hands to the session.
@@ -243,6 +245,8 @@ pub struct RunRecord {
     pub logs: Vec<LogEntry>,
     /// Extension calls to make, when the outcome says so.
     pub extensions: Vec<ExtensionCall>,
+    /// Requests to send as they are.
+    pub requests: Vec<AcsRequest>,
     /// For the next run.
     pub memory: Memory,
 }
@@ -274,7 +278,13 @@ impl ScriptRun {
             log_calls: 0,
             random,
             wanted_extensions: Vec::new(),
+            requests: Vec::new(),
         }
+    }
+
+    /// Has a request sent as it is. For provisions that run to their end at once: one that runs again would ask again.
+    pub fn request(&mut self, request: AcsRequest) {
+        self.requests.push(request);
     }
 
     /// Ends the execution.
@@ -285,6 +295,7 @@ impl ScriptRun {
             clears: self.clears,
             logs: self.logs,
             extensions: self.wanted_extensions,
+            requests: self.requests,
             memory: self.memory,
         }
     }

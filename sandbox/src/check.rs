@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use acs_core::entries::EntryKind;
 use acs_core::path::Path;
 use acs_core::script::HostError;
 use rhai::{AST, ASTNode, Dynamic, Expr, FnCallExpr, Map, OptimizationLevel, ParseErrorType, Position, Scope, Stmt};
@@ -174,10 +175,14 @@ impl Checker {
         self.path(arguments.first());
         let fresh = arguments.get(1);
         self.map(fresh, &FRESHNESS_KEYS, |map| parse_freshness(map).map(|_| ()));
-        let is_downloads =
-            matches!(arguments.first(), Some(Expr::StringConstant(path, _)) if path.starts_with("Downloads."));
-        self.map(arguments.get(2), &WANTED_KEYS, |map| match parse_wanted(map)?.download_at {
-            Some(count) if !is_downloads => {
+        let is_entry = match arguments.first() {
+            Some(Expr::StringConstant(path, _)) => {
+                path.split_once('.').is_some_and(|(root, _)| EntryKind::of_root(root).is_some())
+            }
+            _ => false,
+        };
+        self.map(arguments.get(2), &WANTED_KEYS, |map| match parse_wanted(map)?.triggered_at {
+            Some(count) if !is_entry => {
                 Err(HostError::Argument(format!("{count} instances wanted; a time belongs into the second argument")))
             }
             _ => Ok(()),

@@ -63,7 +63,18 @@ pub fn device_document(device: &StoredDevice) -> Json {
         }
         map.insert(tree.name(child).to_string(), node_document(&tree, child));
     }
+    for path in &head.pending {
+        mark_pending(&mut map, path);
+    }
     Json::Object(map)
+}
+
+/// Shows that a parameter's value is still to be applied by the device.
+fn mark_pending(map: &mut Map<String, Json>, path: &str) {
+    let parameter = path.split('.').try_fold(map, |at, name| at.get_mut(name).and_then(Json::as_object_mut));
+    if let Some(parameter) = parameter {
+        parameter.insert("_pending".into(), true.into());
+    }
 }
 
 fn node_document(tree: &DeviceTree, id: NodeId) -> Json {

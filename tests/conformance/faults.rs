@@ -71,7 +71,7 @@ fn q5_faults_of_any_shape_fail_their_request_and_the_session_goes_on() {
         let request = device.begin().expect("Reboot");
         let next = device.answer(&request, shape).expect("FactoryReset");
         device.answer(&next, "<cwmp:FactoryResetResponse/>").expect_end();
-        assert_eq!(server.task_state(&done), "done");
+        assert_eq!(server.task_state(&done), "accepted");
         assert_eq!(server.faults(&device.id()), [(format!("task_{refused}"), code.to_owned())], "{shape}");
     }
 }
@@ -82,7 +82,7 @@ fn q6_of_a_fault_and_a_response_in_one_body_the_first_counts() {
     let fault = "<soap-env:Fault><faultcode>Client</faultcode><faultstring>CWMP fault</faultstring><detail><cwmp:Fault>\
                  <FaultCode>9002</FaultCode><FaultString>no</FaultString></cwmp:Fault></detail></soap-env:Fault>";
     let response = "<cwmp:RebootResponse/>";
-    let cases = [(fault.to_owned() + response, "faulted"), (response.to_owned() + fault, "done")];
+    let cases = [(fault.to_owned() + response, "faulted"), (response.to_owned() + fault, "accepted")];
     for (index, (body, state)) in cases.into_iter().enumerate() {
         let mut device = server.device(&format!("Q6{index}"));
         device.register();
@@ -90,5 +90,59 @@ fn q6_of_a_fault_and_a_response_in_one_body_the_first_counts() {
         let request = device.begin().expect("Reboot");
         device.answer(&request, &body).expect_end();
         assert_eq!(server.task_state(&task), state, "{body}");
+    }
+}
+
+#[test]
+fn q2_faults_of_any_number_are_kept_and_shown() {
+    let server = Server::start();
+    for code in ["9000", "9021", "9033", "9799", "9899", "1", "65536", "123456789012", "-5", "nine"] {
+        let mut device = server.device(&format!("Q2{code}"));
+        device.register();
+        let task = server.task(&device.id(), json!({"name": "reboot"}));
+        let request = device.begin().expect("Reboot");
+        device.fault(&request, code).expect_end();
+        let expected = [(format!("task_{task}"), format!("cwmp.{code}"))];
+        assert_eq!(server.faults(&device.id()), expected, "{code}");
+        assert!(server.stored_task(&task)["reason"].as_str().unwrap().contains(code), "{code}");
+    }
+}
+
+#[test]
+fn q3_what_a_fault_code_means_is_known_where_the_device_does_not_say() {
+    let server = Server::start();
+    for (code, text) in [
+        ("9000", "Method not supported"),
+        ("9012", "File transfer server authentication failure"),
+        ("9021", "Cancelation of file transfer not permitted"),
+        ("9032", "version already exists"),
+    ] {
+        let mut device = server.device(&format!("Q3{code}"));
+        device.register();
+        let task = server.task(&device.id(), json!({"name": "reboot"}));
+        let request = device.begin().expect("Reboot");
+        let fault = format!(
+            "<soap-env:Fault><faultcode>Client</faultcode><faultstring/><detail><cwmp:Fault>\
+             <FaultCode>{code}</FaultCode><FaultString/></cwmp:Fault></detail></soap-env:Fault>"
+        );
+        device.answer(&request, &fault).expect_end();
+        let reason = server.stored_task(&task)["reason"].as_str().unwrap().to_owned();
+        assert!(reason.contains(text), "{code}: {reason}");
+    }
+}
+
+#[test]
+fn q4_a_task_is_tried_again_only_for_what_may_pass_and_never_within_its_session() {
+    let server = Server::start();
+    for (code, is_retried) in [("9002", true), ("9004", true), ("9000", false), ("9003", false), ("9007", false)] {
+        let mut device = server.device(&format!("Q4{code}"));
+        device.register();
+        let task = server.task(&device.id(), json!({"name": "reboot"}));
+        let request = device.begin().expect("Reboot");
+        device.fault(&request, code).expect_end();
+        let fault = server.get(&format!("/faults/{}:task_{task}", device.id()));
+        assert_eq!(fault["retryAt"].is_string(), is_retried, "{fault}");
+        assert_eq!(fault["givenUp"], !is_retried, "{fault}");
+        device.begin().expect_end();
     }
 }

@@ -150,7 +150,7 @@ fn s8_a_fault_answers_its_request_alone() {
     let request = device.begin().expect("Reboot");
     let next = device.fault(&request, "9001").expect("FactoryReset");
     device.answer(&next, "<cwmp:FactoryResetResponse/>").expect_end();
-    assert_eq!((server.task_state(&refused), server.task_state(&done)), ("faulted".into(), "done".into()));
+    assert_eq!((server.task_state(&refused), server.task_state(&done)), ("faulted".into(), "accepted".into()));
     assert_eq!(server.faults(&device.id()), [(format!("task_{refused}"), "cwmp.9001".to_owned())]);
 }
 
@@ -177,18 +177,18 @@ fn s10_an_empty_post_is_no_answer_and_does_not_loop() {
     let server = Server::start();
     let mut device = server.device("S10");
     device.register();
-    let unanswered = server.task(&device.id(), json!({"name": "reboot"}));
+    let unanswered = server.task(&device.id(), json!({"name": "X_0A1B2C_Blink"}));
     let done = server.task(&device.id(), json!({"name": "factoryReset"}));
-    device.begin().expect("Reboot");
+    device.begin().expect("X_0A1B2C_Blink");
     let next = device.empty().expect("FactoryReset");
     device.answer(&next, "<cwmp:FactoryResetResponse/>").expect_end();
-    assert_eq!((server.task_state(&unanswered), server.task_state(&done)), ("faulted".into(), "done".into()));
+    assert_eq!((server.task_state(&unanswered), server.task_state(&done)), ("faulted".into(), "accepted".into()));
 
     // One that calls each time instead of answering is not asked for ever either.
-    let called = server.task(&device.id(), json!({"name": "reboot", "uniqueKey": "again"}));
-    let mut answer = device.begin().expect("Reboot");
+    let called = server.task(&device.id(), json!({"name": "X_0A1B2C_Blink", "uniqueKey": "again"}));
+    let mut answer = device.begin().expect("X_0A1B2C_Blink");
     let mut asked = 0;
-    while answer.rpc() == "Reboot" {
+    while answer.rpc() == "X_0A1B2C_Blink" {
         asked += 1;
         assert!(asked < 10, "the same request comes for ever");
         device.call("<cwmp:GetRPCMethods/>").expect("GetRPCMethodsResponse");
@@ -222,8 +222,8 @@ fn s12_the_answer_to_another_request_is_none() {
     let server = Server::start();
     let mut device = server.device("S12");
     device.register();
-    let task = server.task(&device.id(), json!({"name": "reboot"}));
-    let request = device.begin().expect("Reboot");
+    let task = server.task(&device.id(), json!({"name": "X_0A1B2C_Blink"}));
+    let request = device.begin().expect("X_0A1B2C_Blink");
     let stray = [parameter(UP_TIME, "stray")];
     device.answer_values(&request, &stray).expect_end();
     assert_eq!(server.task_state(&task), "faulted");
@@ -237,8 +237,8 @@ fn s13_a_second_inform_ends_the_old_session() {
         let mut device = server.device(&format!("S13{by_cookie}"));
         device.returns_cookies = by_cookie;
         device.register();
-        let task = server.task(&device.id(), json!({"name": "reboot"}));
-        let request = device.begin().expect("Reboot");
+        let task = server.task(&device.id(), json!({"name": "X_0A1B2C_Blink"}));
+        let request = device.begin().expect("X_0A1B2C_Blink");
         let old_cookie = device.cookie.clone();
         device.inform(&["2 PERIODIC"], &[]).expect("InformResponse");
         assert_ne!(device.cookie, old_cookie);
@@ -249,7 +249,7 @@ fn s13_a_second_inform_ends_the_old_session() {
         let fault = &server.get(&format!("/faults/{}:task_{task}", device.id()));
         assert!(fault["retryAt"].is_string(), "{fault}");
         device.empty().expect_end();
-        device.answer(&request, "<cwmp:RebootResponse/>").expect_status(400);
+        device.answer(&request, "<cwmp:X_0A1B2C_BlinkResponse/>").expect_status(400);
     }
 }
 
@@ -290,7 +290,7 @@ fn s14_the_newest_session_of_a_device_wins() {
             };
         }
     }
-    assert_eq!((resets, server.task_state(&task)), (1, "done".to_owned()));
+    assert_eq!((resets, server.task_state(&task)), (1, "accepted".to_owned()));
 }
 
 #[test]
@@ -312,11 +312,11 @@ fn s16_a_new_connection_without_the_cookie_is_a_stranger() {
     let server = Setup::default().config("cwmp.sessionTimeout", "1").start();
     let mut device = server.device("S16");
     device.register();
-    let task = server.task(&device.id(), json!({"name": "reboot"}));
-    let request = device.begin().expect("Reboot");
+    let task = server.task(&device.id(), json!({"name": "X_0A1B2C_Blink"}));
+    let request = device.begin().expect("X_0A1B2C_Blink");
     device.returns_cookies = false;
     device.reconnect();
-    device.answer(&request, "<cwmp:RebootResponse/>").expect_status(400);
+    device.answer(&request, "<cwmp:X_0A1B2C_BlinkResponse/>").expect_status(400);
     device.reconnect();
     device.empty().expect_status(204);
     eventually("the old session to expire", || server.task_state(&task) == "faulted");
@@ -329,13 +329,13 @@ fn s17_a_silent_device_loses_its_session_and_may_inform_at_once() {
     for device in [&mut patient, &mut silent] {
         device.register();
     }
-    let task = server.task(&silent.id(), json!({"name": "reboot"}));
+    let task = server.task(&silent.id(), json!({"name": "X_0A1B2C_Blink"}));
     let longer = "<cwmp:SessionTimeout soap-env:mustUnderstand=\"0\">600</cwmp:SessionTimeout>";
     patient.send_inform(&Inform::of("S17P").header(longer)).expect("InformResponse");
-    let request = silent.begin().expect("Reboot");
+    let request = silent.begin().expect("X_0A1B2C_Blink");
     eventually("the silent device's session to end", || server.task_state(&task) == "faulted");
     silent.reconnect();
-    silent.answer(&request, "<cwmp:RebootResponse/>").expect_status(400);
+    silent.answer(&request, "<cwmp:X_0A1B2C_BlinkResponse/>").expect_status(400);
     silent.reconnect();
     silent.register();
     // Who has asked for more time has it.
@@ -427,10 +427,10 @@ fn s21_after_a_restart_old_cookies_are_worth_nothing_and_no_task_is_lost() {
     device.reconnect();
     device.answer(&request, "<cwmp:RebootResponse/>").expect_status(400);
     device.reconnect();
-    // Whether the device rebooted is not known: the task faulted, to be tried again later; the other one runs now.
+    // Whether the device rebooted is not known: it is not sent again; the other one runs now.
     let next = device.begin().expect("FactoryReset");
     device.answer(&next, "<cwmp:FactoryResetResponse/>").expect_end();
-    assert_eq!((server.task_state(&under_way), server.task_state(&waiting)), ("faulted".into(), "done".into()));
+    assert_eq!((server.task_state(&under_way), server.task_state(&waiting)), ("accepted".into(), "accepted".into()));
     device.begin().expect_end();
 }
 

@@ -109,3 +109,29 @@ fn v8_an_unknown_header_that_must_be_understood_is_refused() {
     assert_eq!(refusal.element("faultcode").as_deref(), Some("soap-env:MustUnderstand"));
     device.empty().expect_end();
 }
+
+#[test]
+fn v7_an_rpc_that_the_version_lacks_is_not_sent_unless_the_device_lists_it() {
+    let server = Server::start();
+    let task =
+        serde_json::json!({"name": "changeDUState", "operations": [{"operation": "Install", "url": "http://h/u"}]});
+    let mut device = server.device("V7");
+    device.register();
+    let refused = server.task(&device.id(), task.clone());
+    let methods = device.begin().expect("GetRPCMethods");
+    let list =
+        "<cwmp:GetRPCMethodsResponse><MethodList><string>Reboot</string></MethodList></cwmp:GetRPCMethodsResponse>";
+    device.answer(&methods, list).expect_end();
+    let stored = server.stored_task(&refused);
+    assert_eq!(stored["state"], "faulted", "{stored}");
+    let reason = stored["reason"].as_str().unwrap();
+    assert!(reason.contains("CWMP 1.2") && reason.contains("1.0") && reason.contains("ChangeDUState"), "{reason}");
+
+    let mut device = server.device("V7b");
+    device.register();
+    let sent = server.task(&device.id(), task);
+    let methods = device.begin().expect("GetRPCMethods");
+    let request = device.answer(&methods, &list.replace("Reboot", "ChangeDUState")).expect("ChangeDUState");
+    device.answer(&request, "<cwmp:ChangeDUStateResponse/>").expect_end();
+    assert_eq!(server.task_state(&sent), "accepted");
+}

@@ -8,6 +8,7 @@ mod demo;
 mod downloads;
 mod kit;
 mod nat;
+mod operations;
 mod overload;
 mod planning;
 mod provisioning;

@@ -8,6 +8,7 @@ mod kit;
 
 mod bench;
 mod channels;
+mod operations;
 mod properties;
 mod reading;
 mod recorded;

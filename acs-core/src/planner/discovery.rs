@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::declaration::Freshness;
+use crate::entries::EntryKind;
 use crate::path::{Path, Segment};
 use crate::rpc::AcsRequest;
 use crate::tree::{DeviceTree, LOCAL_ROOTS, NodeId};
@@ -95,11 +96,16 @@ impl<'a> Planner<'a> {
                     self.factory_reset = demand.declaration;
                 }
             }
+            Some("ScheduleInform") if segments.len() == 1 => {
+                if self.wants_value(demand.declaration) {
+                    self.schedule_inform = demand.declaration;
+                }
+            }
             Some("Tags") => self.walk_tags(path, demand),
             Some("VirtualParameters") => self.walk_virtual_parameters(path, demand),
-            Some("Downloads") if self.situation.tree.find("Downloads").is_none() => {
+            Some(name) if EntryKind::of_root(name).is_some() && self.situation.tree.find(name).is_none() => {
                 if demand.declaration.is_some_and(|index| self.effective(index).is_active()) {
-                    self.missing_local_root = Some("Downloads");
+                    self.missing_local_root = EntryKind::of_root(name).map(|kind| kind.root);
                 }
             }
             Some(name) if LOCAL_ROOTS.contains(&name) => self.walk(DeviceTree::ROOT, segments, demand, true),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::declaration::InstanceCount;
+use crate::entries::EntryKind;
 use crate::path::{Alias, Segment};
 use crate::tree::{DeviceTree, NodeId};
 
@@ -144,12 +145,13 @@ impl<'a> Planner<'a> {
         out
     }
 
-    /// The same for `Downloads`, which the server keeps itself.
-    pub(super) fn local_instances(&self, parent: NodeId) -> Vec<LocalChange> {
+    /// The same for a root with entries, which the server keeps itself.
+    pub(super) fn local_instances(&self, parent: NodeId, kind: &'static EntryKind) -> Vec<LocalChange> {
         let plan = self.instance_plan(parent);
-        let removals = plan.deletes.into_iter().map(|(id, _)| LocalChange::RemoveDownload(id));
+        let removals = plan.deletes.into_iter().map(|(id, _)| LocalChange::RemoveEntry(id));
         let additions = plan.adds.into_iter().map(|(keys, _)| {
-            LocalChange::AddDownload(keys.pairs.iter().map(|(key, text)| (key.to_string(), text.clone())).collect())
+            let fields = keys.pairs.iter().map(|(key, text)| (key.to_string(), text.clone())).collect();
+            LocalChange::AddEntry(kind, fields)
         });
         removals.chain(additions).collect()
     }

@@ -2,8 +2,10 @@
 //!
 //! It has no memory of its own. After each answer the session asks again, and what is satisfied drops out. What a cycle must
 //! remember (refusals, half-made instances) is in the [`Ledger`]. Reads come before writes; writes go in the order
-//! DeleteObject, AddObject, SetParameterValues, SetParameterAttributes, Download, Reboot, FactoryReset.
+//! DeleteObject, AddObject, SetParameterValues, SetParameterAttributes, Download, Upload, ScheduleDownload, ChangeDUState,
+//! ScheduleInform, Reboot, FactoryReset.
 
+mod commands;
 mod discovery;
 mod instances;
 mod ledger;
@@ -17,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::declaration::{Declaration, Freshness};
+use crate::entries::EntryKind;
 use crate::path::Alias;
 use crate::rpc::AcsRequest;
 use crate::session::settings::Settings;
@@ -94,13 +97,20 @@ pub enum Purpose {
     CreationSet(Vec<PendingSet>),
     /// A half-made instance is taken back.
     CreationUndo,
-    /// Download, Reboot, FactoryReset.
+    /// What the device is to do beside its parameters: files, deployment units, restarts.
     Command {
         /// Who wants it.
-        source: u32,
-        /// For Download: the entry below `Downloads`.
-        instance: String,
+        sources: Sources,
+        /// The entries below the RPC's root, in the order of the request; empty for RPCs without entries.
+        instances: Vec<String>,
     },
+    /// A request that a provision asks for as it is.
+    Direct {
+        /// Who wants it.
+        source: u32,
+    },
+    /// Which RPCs the device knows, before one is sent that its version of CWMP does not have.
+    Methods,
 }
 
 /// A change of what the server itself keeps.
@@ -110,12 +120,12 @@ pub enum LocalChange {
     Tag(Arc<str>, Option<Value>, u32, String),
     /// Make sure that a local root exists.
     EnsureRoot(&'static str),
-    /// Add an entry below `Downloads`, with initial fields.
-    AddDownload(Vec<(String, String)>),
-    /// Remove an entry below `Downloads`.
-    RemoveDownload(NodeId),
-    /// Set a field of an entry below `Downloads`.
-    SetDownloadField(NodeId, TypedValue, Arc<str>),
+    /// Add an entry below one of the roots with entries, with initial fields.
+    AddEntry(&'static EntryKind, Vec<(String, String)>),
+    /// Remove an entry.
+    RemoveEntry(NodeId),
+    /// Set a field of an entry.
+    SetEntryField(NodeId, TypedValue, Arc<str>),
 }
 
 /// A virtual parameter to be set.
@@ -175,6 +185,7 @@ struct Planner<'a> {
     tags: BTreeMap<Arc<str>, usize>,
     reboot: Option<usize>,
     factory_reset: Option<usize>,
+    schedule_inform: Option<usize>,
     /// Instance counts per parent: declarations in order.
     counts: HashMap<NodeId, Vec<usize>>,
     count_order: Vec<NodeId>,
@@ -238,6 +249,7 @@ impl<'a> Planner<'a> {
             tags: BTreeMap::new(),
             reboot: None,
             factory_reset: None,
+            schedule_inform: None,
             counts: HashMap::new(),
             count_order: Vec::new(),
             missing_local_root: None,

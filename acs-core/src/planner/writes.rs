@@ -5,17 +5,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use crate::rpc::{AcsRequest, Download, SetParameterAttributesStruct};
-use crate::tree::{DeviceTree, NodeId};
-use crate::value::{TypedValue, Value, XsdType};
+use crate::entries::{EntryKind, field_of};
+use crate::rpc::{AcsRequest, CwmpVersion, SetParameterAttributesStruct};
+use crate::tree::NodeId;
+use crate::value::{TypedValue, Value};
 
 use super::{LocalChange, Planner, Purpose, QueuedChange, Step, VirtualParameterSet};
-
-/// What of a file name is percent-encoded in a URL: all but unreserved characters (RFC 3986 §2.3), and slashes.
-const OUTSIDE_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// A value to be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,9 +58,7 @@ impl Planner<'_> {
         self.change_instances(weight)
             .or_else(|| self.set_values(weight))
             .or_else(|| self.set_attributes(weight))
-            .or_else(|| self.download(weight))
-            .or_else(|| self.command(weight, self.reboot, "Reboot", AcsRequest::Reboot { command_key: String::new() }))
-            .or_else(|| self.command(weight, self.factory_reset, "FactoryReset", AcsRequest::FactoryReset))
+            .or_else(|| self.next_command(weight))
     }
 
     /// All that is to be deleted, then all that is to be added. What lies below a deleted instance goes with it.
@@ -147,6 +142,7 @@ impl Planner<'_> {
             let of_weight = |index: Option<usize>| index.filter(|&index| self.effective(index).weight == weight);
             let notification = of_weight(target.notification)
                 .and_then(|index| self.effective(index).declaration.wanted.notification)
+                .map(|wanted| notification_for(self.situation.settings.cwmp_version, wanted))
                 .filter(|wanted| *wanted != known.notification);
             let access_list = of_weight(target.access_list)
                 .and_then(|index| self.effective(index).declaration.wanted.access_list.clone())
@@ -169,64 +165,6 @@ impl Planner<'_> {
         Some(Step::Request(AcsRequest::SetParameterAttributes { parameter_list }, Purpose::SetAttributes(sources)))
     }
 
-    fn download(&self, weight: i64) -> Option<Step> {
-        let tree = self.situation.tree;
-        for &id in &self.target_order {
-            let Some(index) = self.targets[&id].value else { continue };
-            let effective = self.effective(index);
-            if effective.weight != weight || !is_download_field(tree, id, "Download") {
-                continue;
-            }
-            let entry = tree.parent(id);
-            let instance = tree.name(entry).to_string();
-            if self.situation.ledger.refused_commands.contains(&format!("Downloads.{instance}")) {
-                continue;
-            }
-            let Some(wanted) = self.wanted_time(index) else { continue };
-            let stored = tree.node(id).typed_value().and_then(as_time).unwrap_or(0);
-            if wanted <= 0 || wanted > self.situation.timestamp || wanted <= stored {
-                continue;
-            }
-            let field = |name: &str| {
-                let id = tree.child(entry, name)?;
-                Some(tree.node(id).typed_value()?.0.to_text().into_owned())
-            };
-            let file_name = field("FileName").unwrap_or_default();
-            let download = Download {
-                file_type: field("FileType").unwrap_or_default(),
-                url: file_url(&self.situation.settings.file_url_prefix, &file_name),
-                target_file_name: field("TargetFileName").unwrap_or_default(),
-                ..Download::default()
-            };
-            return Some(Step::Request(
-                AcsRequest::Download(download),
-                Purpose::Command { source: effective.source, instance },
-            ));
-        }
-        None
-    }
-
-    fn command(&self, weight: i64, declaration: Option<usize>, name: &str, request: AcsRequest) -> Option<Step> {
-        let index = declaration?;
-        let effective = self.effective(index);
-        if !effective.is_active() || effective.weight != weight || self.situation.ledger.refused_commands.contains(name)
-        {
-            return None;
-        }
-        let wanted = self.wanted_time(index)?;
-        let tree = self.situation.tree;
-        let stored = tree.find(name).and_then(|id| tree.node(id).typed_value()).and_then(as_time).unwrap_or(0);
-        if wanted <= 0 || wanted > self.situation.timestamp || stored >= wanted {
-            return None;
-        }
-        Some(Step::Request(request, Purpose::Command { source: effective.source, instance: String::new() }))
-    }
-
-    fn wanted_time(&self, index: usize) -> Option<i64> {
-        let (value, _) = self.effective(index).declaration.wanted.value.as_ref()?;
-        as_time(&TypedValue(value.clone().coerce(&XsdType::DateTime), XsdType::DateTime))
-    }
-
     fn local_changes(&self) -> Vec<LocalChange> {
         let tree = self.situation.tree;
         let mut out = Vec::new();
@@ -244,8 +182,9 @@ impl Planner<'_> {
             }
         }
         for &parent in &self.count_order {
-            if tree.top_level_name(parent) == Some("Downloads") && tree.depth(parent) == 1 {
-                out.extend(self.local_instances(parent));
+            let kind = tree.top_level_name(parent).and_then(EntryKind::of_root);
+            if let Some(kind) = kind.filter(|_| tree.depth(parent) == 1) {
+                out.extend(self.local_instances(parent, kind));
             }
         }
         if !out.is_empty() {
@@ -253,11 +192,10 @@ impl Planner<'_> {
         }
         for &id in &self.target_order {
             let Some(index) = self.targets[&id].value else { continue };
-            let settable =
-                ["FileType", "FileName", "TargetFileName"].iter().any(|field| is_download_field(tree, id, field));
-            if settable && let Some(value) = self.wanted_value(id, index) {
+            let is_settable = field_of(tree, id).is_some_and(|(kind, _, name)| kind.arguments.contains(&name.as_str()));
+            if is_settable && let Some(value) = self.wanted_value(id, index) {
                 let origin: Arc<str> = self.effective(index).declaration.origin.to_string().into();
-                out.push(LocalChange::SetDownloadField(id, value, origin));
+                out.push(LocalChange::SetEntryField(id, value, origin));
             }
         }
         out
@@ -295,23 +233,12 @@ fn tag_value(value: &Value) -> Option<Value> {
     }
 }
 
-fn is_download_field(tree: &DeviceTree, id: NodeId, field: &str) -> bool {
-    &**tree.name(id) == field && tree.depth(id) == 3 && tree.top_level_name(id) == Some("Downloads")
-}
-
-fn as_time(value: &TypedValue) -> Option<i64> {
-    match value.0 {
-        Value::Int(time) => Some(time),
-        Value::Float(time) => Some(time as i64),
-        _ => None,
-    }
-}
-
-/// Where a file is fetched: a name that is a URL already says it itself.
-fn file_url(prefix: &str, file_name: &str) -> String {
-    if file_name.contains("://") {
-        file_name.to_owned()
-    } else {
-        format!("{prefix}{}", utf8_percent_encode(file_name, OUTSIDE_PATH))
+/// The notification that a device of this version knows: 3 to 6, which are about lightweight notifications, came with CWMP 1.4
+/// (TR-069 A.3.2.4). For others it is what comes nearest, passive or active.
+fn notification_for(version: CwmpVersion, wanted: u8) -> u8 {
+    match wanted {
+        3 | 4 if version < CwmpVersion::V1_4 => 1,
+        5 | 6 if version < CwmpVersion::V1_4 => 2,
+        known => known,
     }
 }

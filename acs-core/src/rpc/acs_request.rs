@@ -305,6 +305,16 @@ impl AcsRequest {
         }
     }
 
+    /// The ParameterKey that the device is to remember with a change.
+    pub fn parameter_key_mut(&mut self) -> Option<&mut String> {
+        match self {
+            AcsRequest::SetParameterValues { parameter_key, .. }
+            | AcsRequest::AddObject { parameter_key, .. }
+            | AcsRequest::DeleteObject { parameter_key, .. } => Some(parameter_key),
+            _ => None,
+        }
+    }
+
     /// The key that ties a later event or report to the request, in RPCs that have one.
     pub fn command_key_mut(&mut self) -> Option<&mut String> {
         match self {

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::planner::{Creation, CreationStage, PendingSet, Purpose, QueuedChange, Refusal, Sources};
 use crate::rpc::{AcsRequest, CpeResponse, ParameterAttributes, ParameterInfo};
 use crate::tree::{DeviceTree, StoredAttributes};
-use crate::value::{TypedValue, Value, XsdType};
+use crate::value::TypedValue;
 
 use super::configuration::Configuration;
 use super::quota::{in_order, shortened, value_bytes};
@@ -25,6 +25,7 @@ impl Session {
         }
         let Outstanding { id, mut request, purpose } = outstanding;
         self.record_response(&mut request, &response);
+        self.record_parameter_key(&mut request, &response);
         match (request, response, purpose) {
             (
                 AcsRequest::GetParameterNames { parameter_path, next_level },
@@ -50,17 +51,17 @@ impl Session {
             ) => self.learn_attributes(&parameter_names, list),
             (
                 AcsRequest::SetParameterValues { .. },
-                CpeResponse::SetParameterValuesResponse { .. },
+                CpeResponse::SetParameterValuesResponse { status },
                 Purpose::SetValues(sets),
             ) => {
-                self.values_set(&sets);
+                self.values_set(&sets, status);
             }
             (
                 AcsRequest::SetParameterValues { .. },
-                CpeResponse::SetParameterValuesResponse { .. },
+                CpeResponse::SetParameterValuesResponse { status },
                 Purpose::CreationSet(sets),
             ) => {
-                self.values_set(&sets);
+                self.values_set(&sets, status);
                 self.finish_creation();
             }
             (
@@ -99,13 +100,18 @@ impl Session {
                 }
             }
             (_, CpeResponse::DeleteObjectResponse { .. }, Purpose::CreationUndo) => self.creation_undone(),
-            (
-                AcsRequest::Download(download),
-                CpeResponse::DownloadResponse { status, start_time, complete_time },
-                Purpose::Command { instance, source },
-            ) => self.download_accepted(&id, &download, &instance, source, (status, start_time, complete_time)),
-            (AcsRequest::Reboot { .. }, _, Purpose::Command { source, .. }) => self.commanded("Reboot", source),
-            (AcsRequest::FactoryReset, _, Purpose::Command { source, .. }) => self.commanded("FactoryReset", source),
+            (request, response, Purpose::Command { sources, instances }) => {
+                let done = match response {
+                    CpeResponse::DownloadResponse { status: 0, start_time, complete_time }
+                    | CpeResponse::UploadResponse { status: 0, start_time, complete_time } => {
+                        Some((start_time, complete_time))
+                    }
+                    _ => None,
+                };
+                self.accepted(request, &id, &sources, instances, done, configuration);
+            }
+            (request, response, Purpose::Direct { source }) => self.direct_answered(&request, response, source),
+            (_, CpeResponse::GetRPCMethodsResponse(methods), Purpose::Methods) => self.learn_methods(&methods),
             (request, response, purpose) => {
                 let outstanding = Outstanding { id, request, purpose };
                 let reason = format!("{} does not fit", response.name());
@@ -251,6 +257,7 @@ impl Session {
                 continue;
             }
             missing.remove(name.as_str());
+            self.head.pending.remove(&name);
             let node = tree.ensure(&name);
             tree.set_read_value(node, value, at);
         }
@@ -302,9 +309,16 @@ impl Session {
         }
     }
 
-    fn values_set(&mut self, sets: &[PendingSet]) {
+    /// Status 0: applied; 1: will be applied later, which shows until the parameters are read again.
+    fn values_set(&mut self, sets: &[PendingSet], status: u32) {
+        const MOST_PENDING: usize = 1_000;
         let at = self.stamp + 1;
         for set in sets {
+            if status == 0 {
+                self.head.pending.remove(&set.path);
+            } else if self.head.pending.len() < MOST_PENDING {
+                self.head.pending.insert(set.path.clone());
+            }
             let Some(node) = self.tree.find(&set.path) else { continue };
             let writer: Arc<str> = set.origin.as_str().into();
             self.tree_mut().set_sent_value(node, set.value.clone(), at, writer);
@@ -422,17 +436,6 @@ impl Session {
         let parent = tree.parent(node);
         tree.remove(node);
         tree.set_enumerated(parent, 0);
-    }
-
-    fn commanded(&mut self, name: &str, source: u32) {
-        let timestamp = self.facts.timestamp;
-        let tree = self.tree_mut();
-        let node = tree.ensure(name);
-        tree.set_written_value(node, TypedValue(Value::Int(timestamp), XsdType::DateTime), timestamp, None);
-        tree.set_listed(node, false, true, timestamp);
-        if let Some(cycle) = &mut self.cycle {
-            cycle.note_write(name, "(sent)".to_owned(), "", source);
-        }
     }
 }
 

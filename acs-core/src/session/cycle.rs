@@ -13,6 +13,7 @@ use crate::planner::{self, Ledger, Purpose, Situation, Sources, Step, VirtualPar
 use crate::rpc::AcsRequest;
 use crate::script::{ExtensionCall, Outcome, ScriptFault, ScriptRun};
 
+use super::commands::Prepared;
 use super::configuration::Configuration;
 use super::level::{Level, LevelPurpose, SetDemand, Source, SourceState, WriteNote, explain};
 use super::{Output, Outstanding, Session, State};
@@ -120,7 +121,9 @@ impl Cycle {
             Purpose::SetValues(sets) | Purpose::CreationSet(sets) => sets.iter().map(|set| set.source).collect(),
             Purpose::SetAttributes(sources) => sources.iter().copied().collect(),
             Purpose::Change(change) => Sources::from([change.source()]),
-            Purpose::Command { source, .. } => Sources::from([*source]),
+            Purpose::Command { sources, .. } => sources.clone(),
+            Purpose::Direct { source } => Sources::from([*source]),
+            Purpose::Methods => Sources::new(),
             Purpose::CreationRead | Purpose::CreationUndo => {
                 self.ledger.creation.iter().map(|creation| creation.source).collect()
             }
@@ -183,8 +186,9 @@ impl Session {
     fn send(&mut self, mut request: AcsRequest, purpose: Purpose) -> Output {
         let answers = self.cycle.as_ref().map_or(0, |cycle| cycle.answers);
         let id = format!("{:x}{:02x}{answers:02x}", self.facts.timestamp, self.cycles & 0xff);
-        if let AcsRequest::Download(download) = &mut request {
-            download.command_key.clone_from(&id);
+        self.give_command_key(&mut request, &id);
+        if let Some(key) = request.parameter_key_mut() {
+            key.clone_from(&id);
         }
         self.record_request(&request);
         self.outstanding = Some(Outstanding { id: id.clone(), request: request.clone(), purpose });
@@ -201,6 +205,9 @@ impl Session {
         }
         if let Some(progress) = self.wanted_extensions(configuration) {
             return progress;
+        }
+        if let Some((request, purpose)) = self.next_direct() {
+            return self.prepared_request(request, purpose, configuration);
         }
         let Some(cycle) = &self.cycle else { return Progress::Done };
         let Some(level) = cycle.levels.last() else { return Progress::Done };
@@ -221,19 +228,7 @@ impl Session {
                 self.finish_creation();
                 Progress::Again
             }
-            Step::Request(AcsRequest::Download(download), Purpose::Command { source, instance })
-                if self.settings.file_url_prefix.is_empty() && !download.url.contains("://") =>
-            {
-                self.refuse_download(source, &instance);
-                Progress::Again
-            }
-            Step::Request(AcsRequest::Download(mut download), Purpose::Command { source, instance }) => {
-                let file_name = self.download_text(&instance, "FileName");
-                download.file_size = configuration.file_size(&file_name).unwrap_or(0);
-                let purpose = Purpose::Command { source, instance };
-                self.checked_request(AcsRequest::Download(download), purpose, configuration)
-            }
-            Step::Request(request, purpose) => self.checked_request(request, purpose, configuration),
+            Step::Request(request, purpose) => self.prepared_request(request, purpose, configuration),
             Step::Queue(changes) => {
                 self.queue_changes(changes);
                 Progress::Again
@@ -251,6 +246,18 @@ impl Session {
                 Progress::Again
             }
             Step::Satisfied => self.satisfied(configuration),
+        }
+    }
+
+    fn prepared_request(
+        &mut self,
+        request: AcsRequest,
+        purpose: Purpose,
+        configuration: &dyn Configuration,
+    ) -> Progress {
+        match self.prepare(request, purpose, configuration) {
+            Prepared::Send(request, purpose) => self.checked_request(request, purpose, configuration),
+            Prepared::Refused => Progress::Again,
         }
     }
 
@@ -361,6 +368,7 @@ impl Session {
             let record = run.into_record();
             source.memory = record.memory;
             source.declarations = record.declarations;
+            source.requests = record.requests.into();
             clears.extend(record.clears);
             logs.extend(record.logs);
             source.state = match outcome {

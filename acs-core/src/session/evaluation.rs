@@ -120,6 +120,19 @@ impl Session {
         }
     }
 
+    /// A task's cycle has done what it could. When the device is still to report, the task is not done yet.
+    pub(super) fn end_task_of(&mut self, channel: &str) {
+        let task = self.tasks.iter().find(|task| task.channel() == channel && task.state.is_open());
+        let Some(id) = task.map(|task| task.id.clone()) else { return };
+        match self.pending_of(channel).map(|operation| operation.kind) {
+            Some(kind) => {
+                let reason = format!("The device was told; {} is to come", kind.report());
+                self.change_task(&id, TaskState::Accepted, reason);
+            }
+            None => self.change_task(&id, TaskState::Done, String::new()),
+        }
+    }
+
     pub(super) fn change_task(&mut self, id: &str, state: TaskState, reason: String) {
         let at = self.facts.timestamp;
         if let Some(task) = self.tasks.iter_mut().find(|task| task.id == id) {
@@ -128,7 +141,8 @@ impl Session {
         self.task_changes.retain(|change| change.id != id);
         let kind = format!("task.{}", state.as_str());
         self.outbox.push(event(&kind, &self.facts.device_id, at, json!({ "task": id, "reason": reason })));
-        self.task_changes.push(TaskChange { id: id.to_owned(), state, reason, at });
+        let result = self.results.get(id).cloned();
+        self.task_changes.push(TaskChange { id: id.to_owned(), state, reason, at, result });
     }
 
     fn next_presets(&mut self, configuration: &dyn Configuration) -> Option<Cycle> {
@@ -303,10 +317,7 @@ impl Session {
         if cycle.kind != CycleKind::Preconditions {
             for channel in cycle.channels.difference(&cycle.faulted) {
                 self.clear_fault(channel);
-                let task = self.tasks.iter().find(|task| task.channel() == *channel && task.state.is_open());
-                if let Some(id) = task.map(|task| task.id.clone()) {
-                    self.change_task(&id, TaskState::Done, String::new());
-                }
+                self.end_task_of(channel);
             }
         }
         match cycle.kind {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::fault::{Fault, FaultRecord, ProvisionCall};
 use crate::planner::Sources;
+use crate::rpc::fault::is_permanent;
 use crate::script::{ScriptFault, ScriptKind};
 
 use super::configuration::Configuration;
@@ -47,6 +48,7 @@ impl Session {
             if sources.contains(&index) || source.channels.is_subset(&cycle.faulted) {
                 source.state = SourceState::Dropped;
                 source.declarations.clear();
+                source.requests.clear();
             }
         }
         // What the dropped ones had begun is not carried on, except that a new instance still gets its keys.
@@ -87,10 +89,15 @@ impl Session {
         let mut provisions = before.map(|before| before.provisions.clone()).unwrap_or_default();
         merge_calls(&mut provisions, calls);
         let task = self.tasks.iter().find(|task| task.channel() == channel);
+        // A task whose operation has failed later is no longer among those of the session.
+        let earlier_task = channel.strip_prefix("task_").filter(|_| earlier.is_some());
+        let task_id = task.map(|task| task.id.as_str()).or(earlier_task).map(str::to_owned);
+        // What the device would refuse again is not tried again; a preset's turn may come when the device has changed.
+        let refused_for_good = task_id.is_some() && fault.code.strip_prefix("cwmp.").is_some_and(is_permanent);
         let record = FaultRecord {
             device: self.facts.device_id.clone(),
             channel: channel.to_owned(),
-            retry_at: self.settings.retry.retry_at(timestamp, retries),
+            retry_at: self.settings.retry.retry_at(timestamp, retries).filter(|_| !refused_for_good),
             expiry: task.and_then(|task| task.expiry),
             fingerprint: fingerprint(&provisions, configuration),
             fault,
@@ -98,7 +105,7 @@ impl Session {
             retries,
             provisions,
         };
-        if let Some(id) = task.map(|task| task.id.clone()) {
+        if let Some(id) = task_id {
             self.change_task(&id, crate::task::TaskState::Faulted, record.fault.message.clone());
         }
         let fields =

@@ -2,7 +2,7 @@
 //!
 //! Not here: how they advance ([`super::cycle`]).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use crate::declaration::{Declaration, Freshness};
 use crate::fault::ProvisionCall;
 use crate::planner::{Effective, Role, Sources};
+use crate::rpc::AcsRequest;
 use crate::script::{ExtensionCall, Memory, ScriptKind};
 
 /// Scripts that run together.
@@ -61,6 +62,8 @@ pub struct Source {
     /// What it wanted before that, so that lower weights do not undo it.
     pub(super) satisfied: Vec<Declaration>,
     pub(super) state: SourceState,
+    /// Requests that it makes as they are, to be sent one after the other.
+    pub(super) requests: VecDeque<AcsRequest>,
 }
 
 /// Where a script stands.
@@ -93,6 +96,7 @@ impl Source {
             declarations: Vec::new(),
             satisfied: Vec::new(),
             state: SourceState::Ready,
+            requests: VecDeque::new(),
         }
     }
 

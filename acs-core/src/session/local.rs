@@ -1,24 +1,11 @@
-//! Changes of what the server itself keeps: tags, and the entries below `Downloads`.
+//! Changes of what the server itself keeps: tags, and entries.
 
+use crate::entries::EntryKind;
 use crate::planner::LocalChange;
 use crate::tree::DeviceTree;
 use crate::value::{TypedValue, Value, XsdType};
 
 use super::Session;
-
-/// The fields of an entry below `Downloads`: name, whether scripts may set it, whether it is a time.
-const DOWNLOAD_FIELDS: [(&str, bool, bool); 10] = [
-    ("FileType", true, false),
-    ("FileName", true, false),
-    ("TargetFileName", true, false),
-    ("Download", true, true),
-    ("LastFileType", false, false),
-    ("LastFileName", false, false),
-    ("LastTargetFileName", false, false),
-    ("LastDownload", false, true),
-    ("StartTime", false, true),
-    ("CompleteTime", false, true),
-];
 
 impl Session {
     pub(super) fn apply_local(&mut self, changes: Vec<LocalChange>) {
@@ -53,9 +40,9 @@ impl Session {
                     let node = tree.ensure(name);
                     tree.set_listed(node, true, true, at);
                 }
-                LocalChange::AddDownload(fields) => add_download(tree, &fields, at),
-                LocalChange::RemoveDownload(node) => tree.remove(node),
-                LocalChange::SetDownloadField(node, value, origin) => {
+                LocalChange::AddEntry(kind, fields) => add_entry(tree, kind, &fields, at),
+                LocalChange::RemoveEntry(node) => tree.remove(node),
+                LocalChange::SetEntryField(node, value, origin) => {
                     tree.set_written_value(node, value, at, Some(origin))
                 }
             }
@@ -63,22 +50,29 @@ impl Session {
     }
 }
 
-fn add_download(tree: &mut DeviceTree, fields: &[(String, String)], at: i64) {
-    let root = tree.ensure("Downloads");
+fn add_entry(tree: &mut DeviceTree, kind: &EntryKind, given: &[(String, String)], at: i64) {
+    let root = tree.ensure(kind.root);
     let highest = tree.children(root).iter().filter_map(|&id| tree.name(id).parse::<u64>().ok()).max().unwrap_or(0);
     let entry = tree.ensure_child(root, &(highest + 1).to_string());
     tree.set_listed(entry, true, true, at);
     tree.set_enumerated(entry, at);
-    for (name, writable, is_time) in DOWNLOAD_FIELDS {
-        let node = tree.ensure_child(entry, name);
-        let given = fields.iter().find(|(field, _)| field == name).map(|(_, text)| Value::from(text.as_str()));
-        let value = if is_time {
-            let time = given.map_or(Value::Int(0), |value| value.coerce(&XsdType::DateTime));
+    for field in kind.fields() {
+        let mut node = entry;
+        for name in field.name.split('.') {
+            if node != entry {
+                tree.set_listed(node, true, false, at);
+                tree.set_enumerated(node, at);
+            }
+            node = tree.ensure_child(node, name);
+        }
+        let text = given.iter().find(|(name, _)| *name == field.name).map(|(_, text)| Value::from(text.as_str()));
+        let value = if field.is_time {
+            let time = text.map_or(Value::Int(0), |value| value.coerce(&XsdType::DateTime));
             TypedValue(time, XsdType::DateTime)
         } else {
-            TypedValue(given.unwrap_or_else(|| "".into()), XsdType::String)
+            TypedValue(text.unwrap_or_else(|| "".into()), XsdType::String)
         };
         tree.set_written_value(node, value, at, None);
-        tree.set_listed(node, false, writable, at);
+        tree.set_listed(node, false, field.writable, at);
     }
 }

@@ -14,22 +14,25 @@
 //!
 //! A session is a value: it serialises, and equal inputs give equal outputs. What lives here: state and the step function.
 //! [`cycle`] advances one set of provisions ([`level`]), [`answers`] and [`refusals`] take in what the device says, [`evaluation`]
-//! decides what runs next, [`transfers`] follows downloads, [`transfer_records`] keeps their records, [`virtual_parameters`] nests
-//! scripts, [`quota`] bounds what is kept.
+//! decides what runs next, [`commands`] prepares requests, [`operations`] follows what goes on afterwards, [`transfer_records`] keeps
+//! records of files, [`reports`] takes what nobody asked for, [`virtual_parameters`] nests scripts, [`quota`] bounds what is kept.
 
 mod answers;
+mod commands;
 pub mod configuration;
 mod cycle;
+mod deployment_units;
 mod evaluation;
 mod faults;
 mod level;
 mod local;
+mod operations;
 pub mod quota;
 mod refusals;
 mod reports;
+mod restarts;
 pub mod settings;
 mod transfer_records;
-mod transfers;
 mod virtual_parameters;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -165,6 +168,10 @@ pub struct Session {
     transfers: BTreeMap<String, Transfer>,
     changed_transfers: BTreeSet<String>,
     task_changes: Vec<TaskChange>,
+    /// What tasks have to show, by their ids.
+    results: BTreeMap<String, Json>,
+    /// TransferCompletes that came before the request was answered.
+    early_reports: Vec<TransferComplete>,
     outbox: Vec<OutboxEvent>,
     log: Vec<SessionLog>,
     /// Script lines that were logged: provision and message.
@@ -270,6 +277,8 @@ impl Session {
                 .collect(),
             changed_transfers: BTreeSet::new(),
             task_changes: Vec::new(),
+            results: BTreeMap::new(),
+            early_reports: Vec::new(),
             outbox,
             log,
             logged: BTreeSet::new(),
@@ -289,6 +298,8 @@ impl Session {
             script_lines: 0,
         };
         session.see_transfers(inform);
+        session.confirm_by_events(&inform.events);
+        session.compare_parameter_key(inform);
         session
     }
 
@@ -453,11 +464,15 @@ impl Session {
             let mut request = request.clone();
             self.record_silence(&mut request, &format!("the session ended before the answer came: {reason}"));
         }
+        let sent = self.outstanding.take().and_then(|outstanding| self.sent_restart(outstanding, configuration));
         if let Some(cycle) = &self.cycle {
-            let all = cycle.all_sources();
+            let mut all = cycle.all_sources();
+            let certain = sent.map(|sources| cycle.lowest_sources(&sources)).unwrap_or_default();
+            all.retain(|source| !certain.contains(source));
             let fault =
                 Fault::new("session_terminated", format!("The TR-069 session was unsuccessfully terminated: {reason}"));
             self.fault_sources(&all, fault, configuration);
+            self.tell_accepted(&certain);
         }
     }
 
@@ -532,6 +547,7 @@ fn take_inform(
             continue;
         }
         structure |= tree.find(name).is_none_or(|id| tree.node(id).object);
+        head.pending.remove(name);
         let value = InformedValue { path: name.clone(), value: value.clone(), at: timestamp + 1 };
         informed.insert(name.clone(), value);
     }

@@ -10,6 +10,7 @@ use crate::rpc::{AcsRequest, CpeFault};
 use crate::tree::StoredValue;
 
 use super::answers::alias_text;
+use super::commands::command_names;
 use super::configuration::Configuration;
 use super::{Outstanding, Session};
 
@@ -46,12 +47,18 @@ impl Session {
             }
             (_, Purpose::Change(change)) => self.change_refused(change, &fault),
             (_, Purpose::CreationUndo) => self.creation_undone(),
-            (request, Purpose::Command { source, instance }) => {
-                let name =
-                    if instance.is_empty() { request.name().to_owned() } else { format!("Downloads.{instance}") };
-                cycle.ledger.refused_commands.insert(name.clone());
-                self.refuse(&Sources::from([source]), &fault, &format!("{name}: the device refused it"), json!({}));
+            (request, Purpose::Command { sources, instances }) => {
+                let names = command_names(&request, &instances);
+                let what = format!("{}: the device refused it", names.join(", "));
+                cycle.ledger.refused_commands.extend(names);
+                self.refuse(&sources, &fault, &what, json!({}));
             }
+            (request, Purpose::Direct { source }) => {
+                let mut fault = Fault::from_cpe(&fault);
+                fault.message = format!("{}: {}", request.name(), fault.message);
+                self.fault_sources(&Sources::from([source]), fault, configuration);
+            }
+            (_, Purpose::Methods) => self.learn_methods(&[]),
             (request, _) => {
                 let all = cycle.all_sources();
                 let mut fault = Fault::from_cpe(&fault);
@@ -68,8 +75,16 @@ impl Session {
         reason: &str,
         configuration: &dyn Configuration,
     ) {
-        let Some(cycle) = &mut self.cycle else { return };
-        cycle.answers += 1;
+        if let Some(cycle) = &mut self.cycle {
+            cycle.answers += 1;
+        }
+        if outstanding.purpose == Purpose::Methods {
+            return self.learn_methods(&[]);
+        }
+        let name = outstanding.request.name().to_owned();
+        let Some(outstanding) = self.unsent_restart(outstanding, configuration) else {
+            return self.note(format!("The device did not answer {name}: {reason}"), Json::Null);
+        };
         let Outstanding { mut request, purpose, .. } = outstanding;
         self.record_silence(&mut request, reason);
         let Some(cycle) = &mut self.cycle else { return };
@@ -381,7 +396,7 @@ impl Session {
 
     /// Remembers a refusal with the device's code and words behind what was tried.
     fn refuse(&mut self, sources: &Sources, fault: &CpeFault, what: &str, detail: Json) {
-        let message = format!("{what} (fault {} {})", fault.code, fault.message);
+        let message = format!("{what} (fault {} {})", fault.code, fault.text());
         self.refuse_verbatim(sources, fault, message, detail);
     }
 

@@ -8,7 +8,8 @@ use serde_json::{Value as Json, json};
 
 use crate::device::set_local;
 use crate::rpc::{
-    AutonomousDUStateChangeComplete, AutonomousTransferComplete, CpeFault, Kicked, OperationResult, RequestDownload,
+    AcsRequest, AutonomousDUStateChangeComplete, AutonomousTransferComplete, CpeFault, CpeResponse, Inform, Kicked,
+    OperationResult, RequestDownload,
 };
 use crate::value::{TypedValue, Value, XsdType, format_date_time};
 
@@ -16,6 +17,9 @@ use super::{Session, State, event};
 
 /// Where the arguments of the last RequestDownload are kept; also the name of its event.
 const REQUEST_DOWNLOAD: &str = "RequestDownload";
+/// Where devices tell the key of their last change.
+const PARAMETER_KEYS: [&str; 2] =
+    ["Device.ManagementServer.ParameterKey", "InternetGatewayDevice.ManagementServer.ParameterKey"];
 
 impl Session {
     pub(super) fn autonomous_transfer_complete(&mut self, message: &AutonomousTransferComplete) {
@@ -71,6 +75,36 @@ impl Session {
         self.report("device.kicked", "The device was kicked".to_owned(), detail);
     }
 
+    /// A device remembers the key of the last change of its configuration (TR-069 A.3.2.1). Another one than the last that it has
+    /// acknowledged here shows that somebody else has changed it since.
+    pub(super) fn compare_parameter_key(&mut self, inform: &Inform) {
+        let is_key = |name: &str| PARAMETER_KEYS.contains(&name);
+        let Some((_, told)) = inform.parameter_list.iter().find(|(name, _)| is_key(name)) else { return };
+        let told = told.0.to_text().into_owned();
+        // A device without a key has started afresh, or keeps none.
+        let next = Some(told.clone()).filter(|told| !told.is_empty());
+        let Some(ours) = std::mem::replace(&mut self.head.parameter_key, next) else { return };
+        if told != ours && !told.is_empty() {
+            self.occurred("ParameterKeyChanged");
+            let message =
+                "The device's configuration was changed by somebody else: it has another ParameterKey".to_owned();
+            self.report("device.changedElsewhere", message, json!({ "parameterKey": told, "expected": ours }));
+        }
+    }
+
+    /// The device has acknowledged a change. What it applies later has no key yet.
+    pub(super) fn record_parameter_key(&mut self, request: &mut AcsRequest, response: &CpeResponse) {
+        let (CpeResponse::SetParameterValuesResponse { status }
+        | CpeResponse::AddObjectResponse { status, .. }
+        | CpeResponse::DeleteObjectResponse { status }) = response
+        else {
+            return;
+        };
+        if let Some(key) = request.parameter_key_mut() {
+            self.head.parameter_key = (*status == 0).then(|| key.clone());
+        }
+    }
+
     fn report(&mut self, kind: &str, message: String, detail: Json) {
         self.outbox.push(event(kind, &self.facts.device_id, self.facts.timestamp, detail.clone()));
         self.note(message, detail);
@@ -90,7 +124,7 @@ impl Session {
 }
 
 /// A fault inside a report.
-pub(super) fn fault_json(fault: &CpeFault) -> Json {
+fn fault_json(fault: &CpeFault) -> Json {
     json!({ "faultCode": fault.code, "faultString": fault.text() })
 }
 

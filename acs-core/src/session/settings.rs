@@ -99,6 +99,12 @@ pub struct Settings {
     pub download_timeout: i64,
     /// `cwmp.downloadSuccessOnTimeout`.
     pub download_success_on_timeout: bool,
+    /// `cwmp.duStateChangeTimeout` in milliseconds.
+    #[serde(default = "du_state_change_timeout")]
+    pub du_state_change_timeout: i64,
+    /// `cwmp.confirmationTimeout` in milliseconds: for restarts and scheduled Informs.
+    #[serde(default = "confirmation_timeout")]
+    pub confirmation_timeout: i64,
     /// Where the device reaches the file server, ending in a slash; empty when that is not known. URLs are signed later, on their
     /// way to the device.
     pub file_url_prefix: String,
@@ -107,6 +113,15 @@ pub struct Settings {
     pub cwmp_version: CwmpVersion,
     /// The address that the device connected from; `REMOTE_ADDRESS()` in expressions.
     pub remote_address: String,
+}
+
+/// Installing software may take long (TR-069 A.4.1.10).
+fn du_state_change_timeout() -> i64 {
+    86_400_000
+}
+
+fn confirmation_timeout() -> i64 {
+    900_000
 }
 
 impl Default for Settings {
@@ -121,6 +136,8 @@ impl Default for Settings {
             skip_root_gpn: false,
             download_timeout: 3_600_000,
             download_success_on_timeout: false,
+            du_state_change_timeout: du_state_change_timeout(),
+            confirmation_timeout: confirmation_timeout(),
             file_url_prefix: String::new(),
             cwmp_version: CwmpVersion::default(),
             remote_address: String::new(),
@@ -155,6 +172,8 @@ impl Settings {
                 context,
                 default.download_success_on_timeout,
             ),
+            du_state_change_timeout: milliseconds("cwmp.duStateChangeTimeout", default.du_state_change_timeout),
+            confirmation_timeout: milliseconds("cwmp.confirmationTimeout", default.confirmation_timeout),
             file_url_prefix: default.file_url_prefix,
             cwmp_version: default.cwmp_version,
             remote_address: context.remote_address().unwrap_or_default().to_owned(),

@@ -80,6 +80,8 @@ pub struct Behaviour {
     pub vanishes: Option<String>,
     /// Answer the RPC of this name as if it had been a Reboot.
     pub confused: Option<String>,
+    /// GetRPCMethodsResponse beside `Inform`.
+    pub methods: Vec<String>,
 }
 
 /// DownloadResponse: a TransferComplete will follow.
@@ -204,7 +206,10 @@ impl Device {
             }
         }
         match request {
-            AcsRequest::GetRPCMethods => Ok(CpeResponse::GetRPCMethodsResponse(vec!["Inform".into()])),
+            AcsRequest::GetRPCMethods => {
+                let methods = ["Inform".to_owned()].into_iter().chain(self.behaviour.methods.clone());
+                Ok(CpeResponse::GetRPCMethodsResponse(methods.collect()))
+            }
             AcsRequest::GetParameterNames { parameter_path, next_level } => self.names(parameter_path, *next_level),
             AcsRequest::GetParameterValues { parameter_names } => {
                 let mut list = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use acs_core::change::{DeviceSnapshot, SessionChange};
 use acs_core::device::StoredDevice;
-use acs_core::rpc::{Inform, TransferComplete};
+use acs_core::rpc::{Event, Inform, TransferComplete};
 use acs_core::script::{ExtensionCall, ScriptFault};
 use acs_core::session::configuration::Configuration;
 use acs_core::session::settings::Settings;
@@ -32,6 +32,10 @@ pub struct World {
     pub transfers: BTreeMap<String, Transfer>,
     /// Serialise and read back the session between all steps.
     pub serialise: bool,
+    /// What the device calls in the next session, before its empty POST.
+    pub reports: Vec<Input>,
+    /// Command keys of the next Inform's events, by event code.
+    pub event_keys: BTreeMap<String, String>,
 }
 
 /// Looks on while a session is driven.
@@ -68,11 +72,14 @@ impl World {
         transfers: &[TransferComplete],
         observer: &mut dyn Observer,
     ) -> Visit {
-        let inform = device.inform(events);
+        let mut inform = device.inform(events);
+        for (code, key) in std::mem::take(&mut self.event_keys) {
+            inform.events.push(Event { code, command_key: key });
+        }
         observer.begin(&self.snapshot, &inform, self.clock, &self.settings);
         let mut session = Session::open(self.snapshot.clone(), &inform, self.clock, self.settings.clone());
         let mut requests = Vec::new();
-        let calls = transfers.iter().cloned().map(Input::TransferComplete);
+        let calls = transfers.iter().cloned().map(Input::TransferComplete).chain(std::mem::take(&mut self.reports));
         let mut inputs: VecDeque<Input> = calls.chain([Input::Ready]).collect();
         while let Some(input) = inputs.pop_front() {
             if self.serialise {

@@ -57,6 +57,15 @@ impl<'a> Arguments<'a> {
         path.map_err(|error| BuiltinError::Arguments(error.to_string()).into())
     }
 
+    /// A text as it is, a number or a boolean as text; nothing when it is left out.
+    pub(super) fn plain(self, index: usize) -> String {
+        match self.json(index) {
+            Json::Null => String::new(),
+            Json::String(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+
     pub(super) fn text(self, index: usize, expected: &str) -> Result<&'a str, Stop> {
         self.json(index).as_str().ok_or_else(|| self.wrong(index, expected))
     }

@@ -8,6 +8,11 @@
 //! | `tag(name, value)` | the tag: true sets it, false removes it, other text is its content |
 //! | `reboot()`, `reset()` | a restart, a factory reset, each time it runs |
 //! | `download(fileType, fileName[, targetFileName])` | a download, each time it runs |
+//! | `upload(fileType, fileName)` | an upload, each time it runs |
+//! | `scheduleDownload(fileType, fileName, targetFileName, start, end, mode, message, retries, …)` | a download within one or two time windows of five arguments each, each time it runs |
+//! | `scheduleInform(seconds)` | an Inform in so many seconds, each time it runs |
+//! | `changeDUState(operation, …)` | operations on deployment units, each an object as tasks have it |
+//! | `rpc(request)` | a request as it is; for tasks |
 //! | `instances(path, count)` | exactly so many instances; `"+1"` and `"-1"` are relative to how many there are when it starts |
 //!
 //! Wrong arguments fail with `script.Error`, "Invalid arguments". Built-ins run again from their start in each round, like
@@ -19,6 +24,7 @@ mod tests;
 
 use acs_core::declaration::{Freshness, InstanceCount, Named, Wanted};
 use acs_core::path::{Alias, Path, Segment};
+use acs_core::rpc::AcsRequest;
 use acs_core::script::{Handle, HostError, Outcome, ScriptFault, ScriptKind, ScriptRun, ScriptRunner, Suspended};
 use acs_core::value::{Value, XsdType};
 use serde_json::json;
@@ -30,7 +36,20 @@ use arguments::Arguments;
 pub struct Builtins;
 
 /// The names of the built-in provisions. A stored script of the same name goes before.
-pub const BUILTIN_NAMES: [&str; 7] = ["refresh", "value", "tag", "reboot", "reset", "download", "instances"];
+pub const BUILTIN_NAMES: [&str; 12] = [
+    "refresh",
+    "value",
+    "tag",
+    "reboot",
+    "reset",
+    "download",
+    "upload",
+    "scheduleDownload",
+    "scheduleInform",
+    "changeDUState",
+    "rpc",
+    "instances",
+];
 
 /// Whether a provision is built in.
 pub fn is_builtin(name: &str) -> bool {
@@ -51,6 +70,11 @@ impl ScriptRunner for Builtins {
             "reboot" => command(&mut run, arguments, "Reboot"),
             "reset" => command(&mut run, arguments, "FactoryReset"),
             "download" => download(&mut run, arguments),
+            "upload" => upload(&mut run, arguments),
+            "scheduleDownload" => schedule_download(&mut run, arguments),
+            "scheduleInform" => schedule_inform(&mut run, arguments),
+            "changeDUState" => change_du_state(&mut run, arguments),
+            "rpc" => rpc(&mut run, arguments),
             "instances" => instances(&mut run, arguments),
             _ => return (run, None),
         };
@@ -153,21 +177,127 @@ fn tag(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
 
 fn command(run: &mut ScriptRun, arguments: Arguments<'_>, root: &str) -> Result<(), Stop> {
     arguments.count("none", 0..=0)?;
-    declare_now(run, Path::from_segments(vec![Segment::Name(root.into())]))
+    declare_now(run, named(root))
 }
 
 fn download(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
     arguments.count("a file type, a file name, optionally a target file name", 2..=3)?;
     let target = if arguments.is_given(2) { arguments.text(2, "a target file name")? } else { "" };
-    let key = |name: &str| Path::from_segments(vec![Segment::Name(name.into())]);
-    let pairs = vec![
-        (key("FileName"), arguments.text(1, "a file name")?.to_owned()),
-        (key("FileType"), arguments.text(0, "a file type")?.to_owned()),
-        (key("TargetFileName"), target.to_owned()),
+    let fields = vec![
+        ("FileName", arguments.text(1, "a file name")?.to_owned()),
+        ("FileType", arguments.text(0, "a file type")?.to_owned()),
+        ("TargetFileName", target.to_owned()),
     ];
-    let entry = key("Downloads").child(Segment::Alias(Alias { pairs }.into()));
+    entry(run, "Downloads", "Download", fields)
+}
+
+fn upload(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    arguments.count("a file type, a file name", 2..=2)?;
+    let fields = vec![
+        ("FileName", arguments.text(1, "a file name")?.to_owned()),
+        ("FileType", arguments.text(0, "a file type")?.to_owned()),
+    ];
+    entry(run, "Uploads", "Upload", fields)
+}
+
+fn schedule_download(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    const WINDOWS: [[&str; 5]; 2] = [
+        [
+            "TimeWindow.1.WindowStart",
+            "TimeWindow.1.WindowEnd",
+            "TimeWindow.1.WindowMode",
+            "TimeWindow.1.UserMessage",
+            "TimeWindow.1.MaxRetries",
+        ],
+        [
+            "TimeWindow.2.WindowStart",
+            "TimeWindow.2.WindowEnd",
+            "TimeWindow.2.WindowMode",
+            "TimeWindow.2.UserMessage",
+            "TimeWindow.2.MaxRetries",
+        ],
+    ];
+    if !matches!(arguments.len(), 8 | 13) {
+        let expected =
+            "a file type, a file name, a target file name, and five arguments for each of one or two windows";
+        return Err(BuiltinError::Arguments(format!("expected {expected}; got {}", arguments.len())).into());
+    }
+    let mut fields = vec![
+        ("FileName", arguments.text(1, "a file name")?.to_owned()),
+        ("FileType", arguments.text(0, "a file type")?.to_owned()),
+        ("TargetFileName", arguments.text(2, "a target file name")?.to_owned()),
+    ];
+    for (index, name) in WINDOWS.iter().flatten().enumerate() {
+        fields.push((name, if index + 3 < arguments.len() { arguments.plain(index + 3) } else { String::new() }));
+    }
+    entry(run, "ScheduledDownloads", "ScheduleDownload", fields)
+}
+
+fn schedule_inform(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    arguments.count("seconds", 1..=1)?;
+    let at = run.now().saturating_add(arguments.milliseconds(0, 0)?);
+    let wanted = Wanted { value: Some((Value::Int(at), None)), ..Wanted::default() };
+    declare(run, named("ScheduleInform"), Freshness::default(), wanted)?;
+    Ok(())
+}
+
+/// The entry's fields, with what they are called in documents.
+const OPERATION_FIELDS: [(&str, &str); 7] = [
+    ("Operation", "operation"),
+    ("URL", "url"),
+    ("UUID", "uuid"),
+    ("Version", "version"),
+    ("ExecutionEnvRef", "executionEnvRef"),
+    ("Username", "username"),
+    ("Password", "password"),
+];
+
+fn change_du_state(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    arguments.count("operations", 1..)?;
+    for (index, operation) in arguments.0.iter().enumerate() {
+        let operation = operation.as_object().ok_or_else(|| arguments.wrong(index, "an operation"))?;
+        let text = |key: &str| operation.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        let fields = OPERATION_FIELDS.iter().map(|(field, key)| (*field, text(key))).collect();
+        entry(run, "DUStateChanges", "ChangeDUState", fields)?;
+    }
+    Ok(())
+}
+
+fn rpc(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    arguments.count("a request", 1..=1)?;
+    let request: AcsRequest = serde_json::from_value(arguments.0[0].clone())
+        .map_err(|error| BuiltinError::Arguments(format!("no request: {error}")))?;
+    // What has a life after its answer is declared, so that it is followed.
+    let is_whole = matches!(
+        request,
+        AcsRequest::GetRPCMethods
+            | AcsRequest::CancelTransfer { .. }
+            | AcsRequest::GetQueuedTransfers
+            | AcsRequest::GetAllQueuedTransfers
+            | AcsRequest::SetVouchers { .. }
+            | AcsRequest::GetOptions { .. }
+            | AcsRequest::Vendor(_)
+    );
+    if !is_whole {
+        return Err(BuiltinError::Arguments(format!("{} is not sent as it is", request.name())).into());
+    }
+    run.request(request);
+    Ok(())
+}
+
+/// Declares one entry with these fields, and that it is triggered in this session.
+fn entry(run: &mut ScriptRun, root: &str, trigger: &str, mut fields: Vec<(&str, String)>) -> Result<(), Stop> {
+    // As an alias that is read from its text has them.
+    fields.sort_by_key(|(name, _)| *name);
+    let key = |name: &str| Path::from_segments(name.split('.').map(|part| Segment::Name(part.into())).collect());
+    let pairs = fields.into_iter().map(|(name, text)| (key(name), text)).collect();
+    let entry = named(root).child(Segment::Alias(Alias { pairs }.into()));
     declare(run, entry.clone(), Freshness::default(), counted(InstanceCount::exactly(1)))?;
-    declare_now(run, entry.join(&key("Download")))
+    declare_now(run, entry.join(&named(trigger)))
+}
+
+fn named(name: &str) -> Path {
+    Path::from_segments(vec![Segment::Name(name.into())])
 }
 
 fn instances(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {

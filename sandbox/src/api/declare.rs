@@ -1,6 +1,7 @@
 //! `declare()` and `clear()`: reading their maps, strictly.
 
 use acs_core::declaration::{Freshness, InstanceCount, MAX_INSTANCES, Named, Wanted};
+use acs_core::entries::EntryKind;
 use acs_core::path::{Path, Segment};
 use acs_core::script::{HostError, Interrupt, ScriptRun};
 use acs_core::tree::ClearAttributes;
@@ -18,15 +19,13 @@ pub const FRESHNESS_KEYS: [&str; 6] = ["path", "value", "object", "writable", "n
 /// What the third argument of `declare()` may name.
 pub const WANTED_KEYS: [&str; 6] = ["value", "path", "object", "notification", "accessList", "writable"];
 
-const DOWNLOADS: &str = "Downloads";
-
 /// The third argument of `declare()`, read.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WantedMap {
     pub wanted: Wanted,
     pub named: Named,
-    /// `path: N` with an N that is too high for a count: a time, if the path is one of downloads.
-    pub download_at: Option<i64>,
+    /// `path: N` with an N that is too high for a count: a time, if the path is one of entries (`Downloads.*`).
+    pub triggered_at: Option<i64>,
 }
 
 pub fn register(module: &mut Module) {
@@ -75,7 +74,7 @@ fn declare(context: &NativeCallContext, text: &str, fresh: Option<&Map>, wanted:
     run_ref.hand_out(bytes, position)?;
     let handle = run_ref.with(position, |run| {
         let (mut fresh, named) = fresh.map(parse_freshness).transpose()?.unwrap_or_default();
-        let WantedMap { wanted, named: named_wanted, download_at } =
+        let WantedMap { wanted, named: named_wanted, triggered_at } =
             wanted.map(parse_wanted).transpose()?.unwrap_or_default();
         if named_wanted.object {
             fresh.object = fresh.object.max(1);
@@ -86,35 +85,43 @@ fn declare(context: &NativeCallContext, text: &str, fresh: Option<&Map>, wanted:
         let named = named.or(named_wanted);
         let path = Path::parse(text)?;
         let (line, column) = line_and_column(position);
-        let (wanted, download) = match download_at {
-            Some(at) if is_download(&path) => {
-                (Wanted { instances: Some(InstanceCount::exactly(1)), ..wanted }, Some(at))
-            }
-            Some(count) => return Err(HostError::TooManyInstances { path: path.to_string(), count }.into()),
+        let (wanted, triggered) = match triggered_at {
+            Some(count) => match entries_of(&path) {
+                Some(kind) => (Wanted { instances: Some(InstanceCount::exactly(1)), ..wanted }, Some((kind, count))),
+                None => return Err(HostError::TooManyInstances { path: path.to_string(), count }.into()),
+            },
             None => (wanted, None),
         };
         let handle = run.declare_path(path.clone(), fresh, wanted, named, line, column)?;
-        if let Some(at) = download {
-            declare_download(run, &path, at, line, column)?;
+        if let Some((kind, at)) = triggered {
+            declare_trigger(run, &path, kind, at, line, column)?;
         }
         Ok::<_, Interrupt>(handle)
     })?;
     Ok(Declared::new(run_ref, handle, text))
 }
 
-/// A declared download entry is requested by setting its `Download` to a time.
-fn declare_download(run: &mut ScriptRun, entry: &Path, at: i64, line: u32, column: u32) -> Result<(), HostError> {
-    let path = entry.child(Segment::Name("Download".into()));
+/// An entry's RPC is asked for by setting its trigger to a time.
+fn declare_trigger(
+    run: &mut ScriptRun,
+    entry: &Path,
+    kind: &EntryKind,
+    at: i64,
+    line: u32,
+    column: u32,
+) -> Result<(), HostError> {
+    let path = entry.child(Segment::Name(kind.trigger().into()));
     let fresh = Freshness { value: 1, ..Freshness::default() };
     let wanted = Wanted { value: Some((Value::Int(at), Some(XsdType::DateTime))), ..Wanted::default() };
     run.declare_path(path, fresh, wanted, Named { value: true, ..Named::default() }, line, column)?;
     Ok(())
 }
 
-fn is_download(path: &Path) -> bool {
-    path.first_name() == Some(DOWNLOADS)
-        && path.segments().len() == 2
-        && matches!(path.segments()[1], Segment::Alias(_) | Segment::Wildcard)
+/// The kind of the entries that a path means: all of a root, or those of an alias.
+fn entries_of(path: &Path) -> Option<&'static EntryKind> {
+    let kind = EntryKind::of_root(path.first_name()?)?;
+    let is_entry = path.segments().len() == 2 && matches!(path.segments()[1], Segment::Alias(_) | Segment::Wildcard);
+    is_entry.then_some(kind)
 }
 
 fn clear(context: &NativeCallContext, path: &str, at: i64, only: Option<&Map>) -> Native<()> {
@@ -188,7 +195,7 @@ pub fn parse_wanted(map: &Map) -> Result<WantedMap, HostError> {
                 if map.contains_key("object") {
                     return Err(argument("the wanted state: path and object both count instances; use one of them"));
                 }
-                (out.wanted.instances, out.download_at) = wanted_count(value)?;
+                (out.wanted.instances, out.triggered_at) = wanted_count(value)?;
             }
             "object" => {
                 let exists = flag(key, value)?;

@@ -7,13 +7,14 @@
 mod inform;
 mod read;
 mod request;
+mod schema;
+mod unit;
 mod write;
 
 pub use inform::{AutonomousTransfer, Event, Inform, OperationResult, TransferComplete};
 pub use read::{Incoming, ReadError};
-pub use request::{
-    ArgumentError, AttributeChange, ParameterValue, Request, Transfer, UnitOperation, UnitOperationKind,
-};
+pub use request::{ArgumentError, AttributeChange, ParameterValue, Request, Transfer};
+pub use unit::{UnitOperation, UnitOperationKind};
 pub use write::{Attributes, Style, Writer};
 
 /// Namespace of the SOAP 1.1 envelope.

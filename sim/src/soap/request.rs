@@ -5,6 +5,8 @@
 
 use serde_json::{Value as Json, json};
 
+use super::schema::{ARGUMENTS, TIME_WINDOW};
+use super::unit::{UnitOperation, UnitOperationKind};
 use crate::xml::Element;
 
 /// A name and value with its type, as in ParameterValueStruct.
@@ -53,98 +55,6 @@ pub struct Transfer {
     /// DelaySeconds.
     pub delay_seconds: u32,
 }
-
-/// One of the Operations of ChangeDUState. Texts that were not given are empty.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UnitOperation {
-    /// By the operation's `xsi:type`.
-    pub kind: UnitOperationKind,
-    /// Where to fetch the unit (Install, Update).
-    pub url: String,
-    /// The unit.
-    pub uuid: String,
-    /// Its version (Update, Uninstall).
-    pub version: String,
-    /// User name for the file server, or empty (Install, Update).
-    pub username: String,
-    /// Password for the file server, or empty (Install, Update).
-    pub password: String,
-    /// The execution environment (Install, Uninstall).
-    pub execution_env_ref: String,
-}
-
-/// What is done with a deployment unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UnitOperationKind {
-    /// InstallOpStruct.
-    #[default]
-    Install,
-    /// UpdateOpStruct.
-    Update,
-    /// UninstallOpStruct.
-    Uninstall,
-}
-
-impl UnitOperationKind {
-    /// As OperationPerformed spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Install => "Install",
-            Self::Update => "Update",
-            Self::Uninstall => "Uninstall",
-        }
-    }
-
-    /// The elements of the operation's struct, in the schema's order.
-    fn fields(self) -> &'static [&'static str] {
-        match self {
-            Self::Install => &["URL", "UUID", "Username", "Password", "ExecutionEnvRef"],
-            Self::Update => &["UUID", "Version", "URL", "Username", "Password"],
-            Self::Uninstall => &["UUID", "Version", "ExecutionEnvRef"],
-        }
-    }
-}
-
-/// The arguments of each method, in the schema's order. ChangeDUState is not here: its Operations are repeated.
-const ARGUMENTS: &[(&str, &[&str])] = &[
-    ("GetRPCMethods", &[]),
-    ("GetParameterNames", &["ParameterPath", "NextLevel"]),
-    ("GetParameterValues", &["ParameterNames"]),
-    ("SetParameterValues", &["ParameterList", "ParameterKey"]),
-    ("GetParameterAttributes", &["ParameterNames"]),
-    ("SetParameterAttributes", &["ParameterList"]),
-    ("AddObject", &["ObjectName", "ParameterKey"]),
-    ("DeleteObject", &["ObjectName", "ParameterKey"]),
-    (
-        "Download",
-        &[
-            "CommandKey",
-            "FileType",
-            "URL",
-            "Username",
-            "Password",
-            "FileSize",
-            "TargetFileName",
-            "DelaySeconds",
-            "SuccessURL",
-            "FailureURL",
-        ],
-    ),
-    ("Upload", &["CommandKey", "FileType", "URL", "Username", "Password", "DelaySeconds"]),
-    (
-        "ScheduleDownload",
-        &["CommandKey", "FileType", "URL", "Username", "Password", "FileSize", "TargetFileName", "TimeWindowList"],
-    ),
-    ("Reboot", &["CommandKey"]),
-    ("FactoryReset", &[]),
-    ("ScheduleInform", &["DelaySeconds", "CommandKey"]),
-    ("CancelTransfer", &["CommandKey"]),
-    ("GetQueuedTransfers", &[]),
-    ("GetAllQueuedTransfers", &[]),
-    ("SetVouchers", &["VoucherList"]),
-    ("GetOptions", &["OptionName"]),
-];
-const TIME_WINDOW: &[&str] = &["WindowStart", "WindowEnd", "WindowMode", "UserMessage", "MaxRetries"];
 
 /// A request of the ACS.
 #[derive(Clone, Debug, PartialEq, Eq)]

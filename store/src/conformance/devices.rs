@@ -18,12 +18,11 @@ pub async fn devices_are_stored_as_a_whole(store: &impl Store) {
         Some(Operation {
             command_key: "key".into(),
             timestamp: 1_000,
-            instance: "1".into(),
+            instances: vec!["1".into()],
             file_type: "1 Firmware Upgrade Image".into(),
             file_name: "fw".into(),
-            target_file_name: String::new(),
             channels: [("default".to_owned(), vec![])].into(),
-            retries: Default::default(),
+            ..Operation::default()
         }),
     ));
     store.commit_session(first.clone()).await.unwrap();

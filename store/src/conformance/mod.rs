@@ -39,6 +39,7 @@ macro_rules! conformance {
             generated: devices_answer_as_in_memory, faults_answer_as_in_memory;
             documents: documents_are_kept, collections_are_known_by_any_spelling, changes_of_the_configuration_are_told;
             tasks: tasks_live_and_end, tasks_of_a_device_are_limited, faults_are_kept_per_channel, an_ended_task_does_not_come_back,
+                an_accepted_task_ends_with_its_result,
                 a_replaced_task_takes_its_fault_along, a_deleted_fault_takes_its_task_along, waiting_tasks_are_in_order;
             events: events_are_in_order, events_come_without_a_session, a_failed_change_tells_nothing,
                 pruned_events_do_not_come_back;

@@ -22,9 +22,21 @@ pub async fn tasks_live_and_end(store: &impl Store) {
     assert_eq!(open, ["b", "c"]);
     let mut session = change("1", 2_000, &[]);
     session.is_new = false;
-    session.tasks.push(TaskChange { id: "b".into(), state: TaskState::Done, reason: String::new(), at: 2_000 });
+    session.tasks.push(TaskChange {
+        id: "b".into(),
+        state: TaskState::Done,
+        reason: String::new(),
+        at: 2_000,
+        result: None,
+    });
     session.faults.push(("task_c".into(), Some(fault(&id, "task_c", "cwmp.9002"))));
-    session.tasks.push(TaskChange { id: "c".into(), state: TaskState::Faulted, reason: "refused".into(), at: 2_000 });
+    session.tasks.push(TaskChange {
+        id: "c".into(),
+        state: TaskState::Faulted,
+        reason: "refused".into(),
+        at: 2_000,
+        result: None,
+    });
     store.commit_session(session).await.unwrap();
     assert_eq!(store.get_task("b").await.unwrap().unwrap().state, TaskState::Done);
     let listed = store.find(Listing::Tasks, Find::default()).await.unwrap().collect().await.unwrap();
@@ -87,11 +99,42 @@ pub async fn an_ended_task_does_not_come_back(store: &impl Store) {
     let open = [TaskState::Waking, TaskState::InSession];
     assert!(!store.move_task("a", &open, TaskState::Queued, "", 3_000).await.unwrap());
     let mut session = quiet("1", 3_000);
-    session.tasks.push(TaskChange { id: "a".into(), state: TaskState::Faulted, reason: String::new(), at: 3_000 });
+    session.tasks.push(TaskChange {
+        id: "a".into(),
+        state: TaskState::Faulted,
+        reason: String::new(),
+        at: 3_000,
+        result: None,
+    });
     store.commit_session(session).await.unwrap();
     let task = store.get_task("a").await.unwrap().unwrap();
     assert_eq!((task.state, task.state_at), (TaskState::Cancelled, 2_000));
     assert!(!store.move_task("unknown", &open, TaskState::Done, "", 1).await.unwrap());
+}
+
+/// What the device has accepted is no longer in the queue, and ends when its report comes.
+pub async fn an_accepted_task_ends_with_its_result(store: &impl Store) {
+    store.commit_session(change("1", 1_000, &[])).await.unwrap();
+    let id = change("1", 0, &[]).head.id;
+    store.insert_task(task("a", &id, None)).await.unwrap();
+    let mut session = quiet("1", 2_000);
+    let result = Some(json!({"commandKey": "k"}));
+    let accepted = TaskChange {
+        id: "a".into(),
+        state: TaskState::Accepted,
+        reason: "told".into(),
+        at: 2_000,
+        result: result.clone(),
+    };
+    session.tasks.push(accepted);
+    store.commit_session(session).await.unwrap();
+    assert!(store.open_device(&id).await.unwrap().tasks.is_empty());
+    let mut session = quiet("1", 3_000);
+    let done = TaskChange { id: "a".into(), state: TaskState::Done, reason: String::new(), at: 3_000, result: None };
+    session.tasks.push(done);
+    store.commit_session(session).await.unwrap();
+    let task = store.get_task("a").await.unwrap().unwrap();
+    assert_eq!((task.state, task.result), (TaskState::Done, result));
 }
 
 /// Only tasks of the same device and key are replaced.

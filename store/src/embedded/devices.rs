@@ -6,7 +6,6 @@ use acs_core::change::{DeviceSnapshot, OutboxEvent, SessionChange, TaskChange};
 use acs_core::device::{DeviceHead, StoredDevice, Tags};
 use acs_core::fault::FaultRecord;
 use acs_core::operation::Operation;
-use acs_core::task::TaskState;
 use acs_core::tree::DeviceTree;
 use acs_core::value::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -176,7 +175,7 @@ impl EncodedChange {
             transfer.write(connection, id, transfer_bounds)?;
         }
         for change in &self.tasks {
-            tasks::move_task(connection, &change.id, &TaskState::OPEN, change.state, &change.reason, change.at)?;
+            tasks::apply_change(connection, change)?;
         }
         for event in &self.events {
             write_event(connection, event)?;

@@ -261,11 +261,11 @@ fn operation_document(id: &str, operation: &Operation) -> Json {
     json!({
         "_id": id,
         "device": device,
-        "name": "Download",
+        "name": operation.kind.rpc(),
         "timestamp": format_date_time(operation.timestamp),
         "channels": json!(operation.channels.keys().collect::<Vec<_>>()).to_string(),
         "args": json!({
-            "instance": operation.instance,
+            "instance": operation.instances.join(","),
             "fileType": operation.file_type,
             "fileName": operation.file_name,
             "targetFileName": operation.target_file_name,

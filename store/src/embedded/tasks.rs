@@ -1,6 +1,6 @@
 //! Tasks and faults.
 
-use acs_core::change::OutboxEvent;
+use acs_core::change::{OutboxEvent, TaskChange};
 use acs_core::fault::FaultRecord;
 use acs_core::task::{Task, TaskState};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -89,6 +89,15 @@ pub fn move_task(
 ) -> Result<bool, StoreError> {
     let Some(task) = read_task(connection, id)?.filter(|task| from.contains(&task.state)) else { return Ok(false) };
     write_task(connection, &Task { state: to, reason: reason.to_owned(), state_at: at, ..task })?;
+    Ok(true)
+}
+
+/// What a session says of a task; one that is over stays as it is.
+pub fn apply_change(connection: &Connection, change: &TaskChange) -> Result<bool, StoreError> {
+    let Some(task) = read_task(connection, &change.id)?.filter(|task| !task.state.is_final()) else { return Ok(false) };
+    let result = change.result.clone().or_else(|| task.result.clone());
+    let TaskChange { state, reason, at, .. } = change;
+    write_task(connection, &Task { state: *state, reason: reason.clone(), state_at: *at, result, ..task })?;
     Ok(true)
 }
 

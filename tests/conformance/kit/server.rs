@@ -261,6 +261,18 @@ impl Server {
         path.split('.').filter(|name| !name.is_empty()).fold(stored, |node, name| node[name].clone())
     }
 
+    /// The details of all outbox events of a kind, the oldest first.
+    pub fn outbox(&self, kind: &str) -> Vec<Json> {
+        let path = self.directory.path().join("lodestar.db");
+        let events = self.run(async { EmbeddedStore::open_read_only(&path).unwrap().events_after(0, 10_000).await });
+        events
+            .unwrap()
+            .into_iter()
+            .filter(|stored| stored.event.kind == kind)
+            .map(|stored| stored.event.detail)
+            .collect()
+    }
+
     /// The codes of a device's stored faults, by channel.
     pub fn faults(&self, device: &str) -> Vec<(String, String)> {
         let faults = self.get("/faults");

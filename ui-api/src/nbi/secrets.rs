@@ -7,6 +7,8 @@ use acs_core::secret::is_secret;
 use serde_json::Value as Json;
 
 const MASK: &str = "***";
+/// Arguments of requests that are keys of another kind.
+const NO_SECRETS: [&str; 2] = ["parameter_key", "command_key"];
 
 /// Whether a field of a device document holds a secret value. `field` is a parameter's path, also with `._value` behind it.
 pub fn is_secret_field(field: &str) -> bool {
@@ -15,7 +17,8 @@ pub fn is_secret_field(field: &str) -> bool {
 
 /// Whether a field of a task document may hold a secret value.
 pub fn is_secret_task_field(field: &str) -> bool {
-    field.split('.').next() == Some("parameterValues")
+    let first = field.split('.').next().unwrap_or_default();
+    ["parameterValues", "operations", "arguments", "voucherList", "result"].contains(&first)
 }
 
 /// Masks the secret values of a device document.
@@ -31,8 +34,16 @@ pub fn mask_device(document: &mut Json) {
     }
 }
 
-/// Masks the secret values that a task sets.
+/// Masks the secret values that a task sets: of parameters, in operations and in a vendor's arguments by their names. Vouchers,
+/// and what a vendor's method answers, may be secrets as a whole.
 pub fn mask_task(document: &mut Json) {
+    for key in ["operations", "arguments"] {
+        document.get_mut(key).into_iter().for_each(mask_named);
+    }
+    entries(document.get_mut("voucherList")).for_each(|voucher| *voucher = MASK.into());
+    if let Some(xml) = document.pointer_mut("/result/xml") {
+        *xml = MASK.into();
+    }
     let Some(Json::Array(pairs)) = document.get_mut("parameterValues") else { return };
     for pair in pairs {
         let hidden = pair.get(0).and_then(Json::as_str).is_some_and(is_secret);
@@ -45,9 +56,7 @@ pub fn mask_task(document: &mut Json) {
 /// Masks the secret values of a plan: of what is set, and before and after each change. Passwords of downloads, too.
 pub fn mask_plan(plan: &mut Json) {
     for arguments in entries(plan.get_mut("requests")).filter_map(|request| request.get_mut("arguments")) {
-        if let Some(password) = arguments.get_mut("password").filter(|password| password.as_str() != Some("")) {
-            *password = MASK.into();
-        }
+        mask_named(arguments);
         for pair in entries(arguments.get_mut("parameter_list")) {
             if pair.get(0).and_then(Json::as_str).is_some_and(is_secret) {
                 mask_typed(pair.get_mut(1));
@@ -59,6 +68,24 @@ pub fn mask_plan(plan: &mut Json) {
             mask_typed(change.get_mut("before"));
             mask_typed(change.get_mut("after"));
         }
+    }
+}
+
+/// Masks texts and numbers whose keys say that they are secrets, however deep they are.
+fn mask_named(json: &mut Json) {
+    match json {
+        Json::Array(list) => list.iter_mut().for_each(mask_named),
+        Json::Object(map) => {
+            for (key, value) in map {
+                let is_scalar = value.is_string() || value.is_number();
+                if is_scalar && is_secret(key) && !NO_SECRETS.contains(&key.as_str()) && value.as_str() != Some("") {
+                    *value = MASK.into();
+                } else {
+                    mask_named(value);
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -109,6 +136,20 @@ mod tests {
             json!({"name": "setParameterValues", "parameterValues": [["A.Password", "x", "xsd:string"], ["B", 1]]});
         mask_task(&mut task);
         assert_eq!(task["parameterValues"], json!([["A.Password", "***", "xsd:string"], ["B", 1]]));
+        let mut task = json!({
+            "operations": [{"operation": "Install", "url": "u", "password": "hush"}],
+            "arguments": {"Login": {"Password": "hush", "Name": "n"}},
+            "voucherList": ["QUJD"],
+            "result": {"commandKey": "k", "xml": "<Password>hush</Password>"},
+        });
+        mask_task(&mut task);
+        let expected = json!({
+            "operations": [{"operation": "Install", "url": "u", "password": "***"}],
+            "arguments": {"Login": {"Password": "***", "Name": "n"}},
+            "voucherList": ["***"],
+            "result": {"commandKey": "k", "xml": "***"},
+        });
+        assert_eq!(task, expected);
     }
 
     #[test]
@@ -118,6 +159,7 @@ mod tests {
                 {"rpc": "SetParameterValues", "arguments": {"parameter_list": [["A.Password", ["hush", "xsd:string"]], ["A.Name", ["n", "xsd:string"]]]}},
                 {"rpc": "Download", "arguments": {"username": "u", "password": "hush"}},
                 {"rpc": "FactoryReset", "arguments": null},
+                {"rpc": "ChangeDUState", "arguments": {"operations": [{"Install": {"password": "hush"}}], "command_key": "k"}},
             ],
             "changes": [
                 {"path": "A.Password", "before": null, "after": ["hush", "xsd:string"]},
@@ -130,6 +172,10 @@ mod tests {
             json!([["A.Password", ["***", "xsd:string"]], ["A.Name", ["n", "xsd:string"]]])
         );
         assert_eq!(plan["requests"][1]["arguments"], json!({"username": "u", "password": "***"}));
+        assert_eq!(
+            plan["requests"][3]["arguments"],
+            json!({"operations": [{"Install": {"password": "***"}}], "command_key": "k"})
+        );
         assert_eq!(plan["changes"][0], json!({"path": "A.Password", "before": null, "after": ["***", "xsd:string"]}));
         assert_eq!(plan["changes"][1]["before"], json!(["m", "xsd:string"]));
     }

@@ -115,7 +115,7 @@ async fn wake_and_wait(nbi: &Nbi, task: Task, timeout: Duration) -> Result<Answe
     let broken = |error: JoinError| StoreError::Database { doing: "waking a device", reason: error.to_string() };
     let (task, reason) = outcome.map_err(broken)??;
     Ok(match task.state {
-        TaskState::Done => Answer::json(StatusCode::OK, &task.document()),
+        TaskState::Done | TaskState::Accepted => Answer::json(StatusCode::OK, &task.document()),
         TaskState::Faulted => not_done(&task, FAULTED),
         _ => not_done(&task, &reason),
     })

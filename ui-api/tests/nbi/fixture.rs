@@ -125,8 +125,13 @@ impl Waker {
         let snapshot = self.store.open_device(device_id).await.unwrap();
         let at = REGISTERED + 200_000;
         let reason = String::new();
-        let tasks =
-            snapshot.tasks.iter().map(|task| TaskChange { id: task.id.clone(), state, reason: reason.clone(), at });
+        let tasks = snapshot.tasks.iter().map(|task| TaskChange {
+            id: task.id.clone(),
+            state,
+            reason: reason.clone(),
+            at,
+            result: None,
+        });
         let faults = snapshot.tasks.iter().filter(|_| state == TaskState::Faulted);
         let faults = faults.map(|task| (task.channel(), Some(fault(device_id, &task.channel()))));
         let change = SessionChange {
@@ -222,12 +227,11 @@ fn devices() -> Vec<SessionChange> {
     let operation = Operation {
         command_key: "key1".to_owned(),
         timestamp: REGISTERED,
-        instance: "1".to_owned(),
+        instances: vec!["1".to_owned()],
         file_type: "1 Firmware Upgrade Image".to_owned(),
         file_name: "firmware.bin".to_owned(),
         target_file_name: String::new(),
-        channels: Default::default(),
-        retries: Default::default(),
+        ..Operation::default()
     };
     vec![
         SessionChange {
