@@ -96,8 +96,9 @@ fn q6_of_a_fault_and_a_response_in_one_body_the_first_counts() {
 #[test]
 fn q2_faults_of_any_number_are_kept_and_shown() {
     let server = Server::start();
-    for code in ["9000", "9021", "9033", "9799", "9899", "1", "65536", "123456789012", "-5", "nine"] {
-        let mut device = server.device(&format!("Q2{code}"));
+    let codes = ["9000", "9021", "9033", "9799", "9899", "1", "65536", "123456789012", "-5", "nine"];
+    for (index, code) in codes.into_iter().enumerate() {
+        let mut device = server.device(&format!("Q2{index}"));
         device.register();
         let task = server.task(&device.id(), json!({"name": "reboot"}));
         let request = device.begin().expect("Reboot");

@@ -194,7 +194,7 @@ fn m7_what_xml_can_hold_is_carried_unchanged_and_the_rest_refused() {
     let done = "<cwmp:SetParameterValuesResponse><Status>0</Status></cwmp:SetParameterValuesResponse>";
     device.answer(&request, done).expect_end();
     // And back.
-    server.task(&device.id(), serde_json::json!({"name": "getParameterValues", "parameterNames": [code]}));
+    server.task(&device.id(), serde_json::json!({"name": "provisions", "provisions": [["refresh", code, 0]]}));
     let request = device.begin().expect("GetParameterValues");
     let written = odd.replace('&', "&amp;").replace('<', "&lt;").replace('\r', "&#13;");
     device.answer_values(&request, &[crate::kit::parameter(code, &format!("{written}!"))]).expect_end();

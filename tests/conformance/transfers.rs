@@ -401,7 +401,9 @@ fn f13_what_a_device_sends_is_kept_with_its_transfer_within_a_limit() {
 fn f14_several_transfers_are_told_apart_by_their_keys() {
     let server = Server::start();
     let mut device = known(&server, "F14");
-    let tasks: Vec<String> = (0..3).map(|_| download(&server, &device)).collect();
+    let file = |number: u32| format!("http://files.example/{number}.bin");
+    let task = |number| json!({"name": "download", "fileType": FIRMWARE, "fileName": file(number)});
+    let tasks: Vec<String> = (0..3).map(|number| server.task(&device.id(), task(number))).collect();
     let mut request = device.begin();
     let mut keys = Vec::new();
     while request.status == 200 {
