@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use acs_core::fault::FaultRecord;
+use acs_core::operation::OperationKind;
 use acs_core::session::LogKind;
 use acs_core::tree::Node;
 use acs_core::value::TypedValue;
@@ -59,8 +60,11 @@ impl Actual<'_> {
             out.values("extension calls", &json!(expected), &json!(self.extension_calls));
         }
         if let Some(expected) = &step.pending_downloads {
-            let pending: Vec<_> =
-                self.scenario.world.snapshot.operations.iter().map(|operation| operation.file_name.clone()).collect();
+            let operations = self.scenario.world.snapshot.operations.iter();
+            let pending: Vec<_> = operations
+                .filter(|operation| operation.kind == OperationKind::Download)
+                .map(|operation| operation.file_name.clone())
+                .collect();
             out.values("pending downloads", &json!(expected), &json!(pending));
         }
         out.0
