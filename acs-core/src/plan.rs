@@ -75,8 +75,10 @@ pub fn plan(
     let mut output = session.step(Input::Ready, configuration);
     loop {
         let input = match output {
-            Output::Request { request, .. } => {
+            Output::Request { mut request, .. } => {
                 let answer = model.answer(&request);
+                // It is made when the request is sent.
+                request.parameter_key_mut().into_iter().for_each(String::clear);
                 requests.push(request);
                 match answer {
                     Ok(response) => Input::Response(response),

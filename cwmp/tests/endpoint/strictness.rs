@@ -17,12 +17,13 @@ async fn a_transfer_that_is_reported_by_another_device_is_not_ended_by_it() {
     let operation = Operation {
         command_key: "key".into(),
         timestamp: 1,
-        instance: "1".into(),
+        instances: vec!["1".into()],
         file_type: "1 Firmware Upgrade Image".into(),
         file_name: "firmware.bin".into(),
         target_file_name: String::new(),
         channels: Default::default(),
         retries: Default::default(),
+        ..Operation::default()
     };
     let mut change = acs_core::change::SessionChange {
         head: server.stored(&owner).await.device.unwrap().head,
