@@ -72,7 +72,7 @@ impl Session {
         let timestamp = self.facts.timestamp;
         let delay = delay_of(&request);
         // FactoryReset has no key of its own.
-        let command_key = request.command_key_mut().map_or_else(|| id.to_owned(), |key| std::mem::take(key));
+        let command_key = request.command_key_mut().map_or_else(|| id.to_owned(), std::mem::take);
         let source = sources.first().copied().unwrap_or(0);
         match EntryKind::of_operation(kind) {
             Some(entries) => {
