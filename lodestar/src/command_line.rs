@@ -1,7 +1,7 @@
 //! The command line. Every option also has an environment variable `LODESTAR_…`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -241,6 +241,12 @@ pub struct BenchArguments {
     /// Where the database is made; a temporary directory otherwise.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Measure sessions over TLS, too, with this certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
     /// Measure a boot storm of so many devices instead.
     #[arg(long, value_name = "DEVICES")]
     pub storm: Option<u64>,
@@ -259,6 +265,13 @@ pub struct BenchArguments {
     /// Print the figures as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+impl BenchArguments {
+    /// The certificate and its key, when sessions over TLS are to be measured.
+    pub fn tls(&self) -> Option<(&Path, &Path)> {
+        self.tls_certificate.as_deref().zip(self.tls_key.as_deref())
+    }
 }
 
 /// Options of `plan`.

@@ -5,7 +5,7 @@ use sim::Identity;
 use sim::load::{LoadOptions, StormOptions, storm};
 use tokio_util::sync::CancellationToken;
 
-use crate::kit::Server;
+use crate::kit::{Server, free_address};
 
 fn status(server: &Server) -> Json {
     server.request("GET", "/status", "").json()
@@ -54,4 +54,40 @@ fn a_limit_of_nothing_is_refused_at_the_start() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{error}");
     assert!(error.contains("max-sessions"), "{error}");
+}
+
+#[test]
+fn new_connections_take_up_earlier_tls_sessions() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (directory.path().join("certificate.pem"), directory.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let address = free_address();
+    let server = Server::start_with(&[
+        "--cwmp-tls-listen",
+        &address.to_string(),
+        "--tls-certificate",
+        certificate.to_str().unwrap(),
+        "--tls-key",
+        key.to_str().unwrap(),
+    ]);
+    // Of presets nothing is asked, so that the sessions are quiet.
+    for name in ["bootstrap", "default", "inform"] {
+        server.request("DELETE", &format!("/presets/{name}"), "");
+    }
+    let load = LoadOptions {
+        url: format!("https://{address}/"),
+        tls: sim::http::TlsOptions { ca: Some(certificate), ..Default::default() },
+        connections: 1,
+        sessions: Some(20),
+        devices: 3,
+        parameters: 80,
+        reconnect: true,
+        ..LoadOptions::default()
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let report = runtime.block_on(sim::load::run(load, CancellationToken::new(), |_| {})).unwrap();
+    assert_eq!((report.acknowledged, report.failed, report.handshakes), (20, 0, 20), "{report:?}");
+    assert!(report.resumed > 10, "{report:?}");
 }

@@ -32,18 +32,20 @@ impl Figures {
 
 /// Opens sessions on connections of their own, each up to a request that is left unanswered.
 pub(super) async fn measure(sessions: u64, arguments: &BenchArguments, data_dir: &Path) -> Result<Figures> {
-    let options = LoadOptions { devices: sessions, ..load_options(arguments) };
+    const OTHERS: u64 = 200;
+    let options = LoadOptions { devices: sessions + OTHERS, ..load_options(arguments) };
     prepare(data_dir, &options, arguments.json).await?;
-    let server = Server::start(data_dir)?;
+    let server = Server::start(data_dir, None)?;
     let options = LoadOptions {
         url: format!("http://{}/", server.cwmp),
         kind: LoadKind::Read,
         event: READ_EVENT.to_owned(),
+        devices: sessions,
         ..options
     };
-    // Caches and compiled scripts are no matter of sessions.
-    let some = LoadOptions { devices: sessions.min(200), ..options.clone() };
-    drop(hold(some).await.context("opening the first sessions")?);
+    // Caches and compiled scripts are no matter of sessions. By others: whose session was broken off is asked nothing for a while.
+    let others = LoadOptions { devices: OTHERS, first_serial: options.first_serial + sessions, ..options.clone() };
+    drop(hold(others).await.context("opening the first sessions")?);
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let memory_before_mib = server.memory_mib()?;
     let held = hold(options).await.context("opening sessions")?;

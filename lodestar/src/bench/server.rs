@@ -12,18 +12,27 @@ pub(super) struct Server {
     process: Child,
     /// Where devices connect.
     pub(super) cwmp: SocketAddr,
+    /// Where they connect over TLS, if anywhere.
+    pub(super) cwmp_tls: Option<SocketAddr>,
     /// The NBI, which asks for no key.
     pub(super) nbi: SocketAddr,
 }
 
 impl Server {
-    /// Starts it on a data directory.
-    pub(super) fn start(data_dir: &Path) -> Result<Server> {
+    /// Starts it on a data directory, also with TLS when there is a certificate and its key.
+    pub(super) fn start(data_dir: &Path, tls: Option<(&Path, &Path)>) -> Result<Server> {
         let (cwmp, nbi, files) = (free_address()?, free_address()?, free_address()?);
         let binary = std::env::current_exe().context("finding this program")?;
         let log: PathBuf = data_dir.join("server.log");
-        let process = Command::new(binary)
-            .arg("serve")
+        let mut command = Command::new(binary);
+        command.arg("serve");
+        let mut cwmp_tls = None;
+        if let Some((certificate, key)) = tls {
+            let address = cwmp_tls.insert(free_address()?);
+            command.args(["--cwmp-tls-listen", &address.to_string()]);
+            command.arg("--tls-certificate").arg(certificate).arg("--tls-key").arg(key);
+        }
+        let process = command
             .args(["--log", "warn"])
             .arg("--data-dir")
             .arg(data_dir)
@@ -33,7 +42,7 @@ impl Server {
             .stderr(std::fs::File::create(&log)?)
             .spawn()
             .context("starting the server")?;
-        let server = Server { process, cwmp, nbi };
+        let server = Server { process, cwmp, cwmp_tls, nbi };
         let deadline = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(cwmp).is_err() {
             if Instant::now() > deadline {

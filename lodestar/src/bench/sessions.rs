@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use indicatif::ProgressBar;
 use serde::Serialize;
+use sim::http::TlsOptions;
 use sim::load::{self, LoadKind, LoadOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,8 @@ pub(super) struct Figure {
     server_bytes_written_per_session: f64,
     p50_milliseconds: f64,
     p99_milliseconds: f64,
+    tls_handshakes: u64,
+    tls_resumed: u64,
 }
 
 /// All measurements of one server.
@@ -68,39 +71,74 @@ pub(super) fn print_table(figures: &[Figure]) {
             figure.sessions,
             figure.failed,
         );
+        if figure.tls_handshakes > 0 {
+            println!(
+                "{:<32} {} of {} TLS handshakes took up an earlier session",
+                "", figure.tls_resumed, figure.tls_handshakes
+            );
+        }
     }
 }
 
-/// What is measured: name, kind, event, whether each session has a connection of its own, and which part of the sessions.
-const KINDS: [(&str, LoadKind, &str, bool, u64); 3] = [
-    ("quiet, connections kept", LoadKind::Quiet, "2 PERIODIC", false, 1),
-    ("quiet, a new connection each", LoadKind::Quiet, "2 PERIODIC", true, 1),
-    ("read of all values", LoadKind::Read, READ_EVENT, false, 10),
+/// What is measured.
+struct Kind {
+    name: &'static str,
+    kind: LoadKind,
+    event: &'static str,
+    /// Whether each session has a connection of its own.
+    reconnect: bool,
+    /// Over TLS, whose sessions are resumed by new connections. Only with a certificate.
+    is_encrypted: bool,
+    /// Which part of the sessions.
+    share: u64,
+}
+
+const QUIET: Kind = Kind {
+    name: "quiet, connections kept",
+    kind: LoadKind::Quiet,
+    event: "2 PERIODIC",
+    reconnect: false,
+    is_encrypted: false,
+    share: 1,
+};
+const KINDS: [Kind; 5] = [
+    QUIET,
+    Kind { name: "quiet, a new connection each", reconnect: true, ..QUIET },
+    Kind { name: "quiet, TLS, connections kept", is_encrypted: true, ..QUIET },
+    Kind { name: "quiet, TLS, a new one each", reconnect: true, is_encrypted: true, ..QUIET },
+    Kind { name: "read of all values", kind: LoadKind::Read, event: READ_EVENT, share: 10, ..QUIET },
 ];
 
 /// Measures each kind of session.
 pub(super) async fn measure(arguments: &BenchArguments, data_dir: &Path, stop: &CancellationToken) -> Result<Figures> {
     let empty_dir = data_dir.join("idle");
     std::fs::create_dir_all(&empty_dir)?;
-    let idle = Server::start(&empty_dir)?;
+    let idle = Server::start(&empty_dir, None)?;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let memory_idle_mib = idle.memory_mib()?;
     drop(idle);
 
     let options = load_options(arguments);
     prepare(data_dir, &options, arguments.json).await?;
-    let server = Server::start(data_dir)?;
+    let server = Server::start(data_dir, arguments.tls())?;
     let mut measurements = Vec::new();
-    for (name, kind, event, reconnect, share) in KINDS {
+    for Kind { name, kind, event, reconnect, is_encrypted, share } in KINDS {
         if stop.is_cancelled() {
             break;
         }
+        let url = match (is_encrypted, server.cwmp_tls) {
+            (false, _) => format!("http://{}/", server.cwmp),
+            (true, Some(address)) => format!("https://{address}/"),
+            (true, None) => continue,
+        };
         let sessions = (arguments.sessions / share).max(1);
         let options = LoadOptions {
-            url: format!("http://{}/", server.cwmp),
+            url,
             kind,
             event: event.to_owned(),
             reconnect,
+            // It is this program's own server.
+            tls: TlsOptions { insecure: true, ..TlsOptions::default() },
             sessions: Some(sessions),
             stamp: arguments.acknowledged.is_some(),
             ..options.clone()
@@ -121,7 +159,7 @@ pub(super) async fn measure_refresh(
     const DEVICES: u64 = 20;
     let options = LoadOptions { devices: DEVICES, parameters, ..load_options(arguments) };
     prepare(data_dir, &options, arguments.json).await?;
-    let server = Server::start(data_dir)?;
+    let server = Server::start(data_dir, None)?;
     let options = LoadOptions {
         url: format!("http://{}/", server.cwmp),
         kind: LoadKind::Read,
@@ -193,5 +231,7 @@ async fn one(
         server_bytes_written_per_session: (server.bytes_written()? - written_before) / sessions,
         p50_milliseconds: report.p50_milliseconds,
         p99_milliseconds: report.p99_milliseconds,
+        tls_handshakes: report.handshakes,
+        tls_resumed: report.resumed,
     })
 }

@@ -87,7 +87,7 @@ pub(super) async fn measure(
 ) -> Result<Figures> {
     let options = LoadOptions { devices, ..load_options(arguments) };
     prepare(data_dir, &options, arguments.json).await?;
-    let server = Server::start(data_dir)?;
+    let server = Server::start(data_dir, None)?;
     let quiet = CancellationToken::new();
     let known = format!("{}{:08}", options.identity.serial_number, options.first_serial);
     let known = Identity { serial_number: known, ..options.identity.clone() }.device_id();

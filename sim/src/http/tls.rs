@@ -76,7 +76,7 @@ impl TlsClient {
     }
 
     /// Does the handshake on a connection to a host.
-    pub(super) async fn connect(&self, stream: TcpStream, host: &str) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn connect(&self, stream: TcpStream, host: &str) -> std::io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
         self.0.connect(name, stream).await
     }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{HttpError, Url};
+use crate::http::{HttpError, TlsOptions};
 use crate::model::{Identity, ModelKind};
 use histogram::Histogram;
 pub use storm::{Held, StormOptions, StormReport, hold, storm};
@@ -70,6 +70,8 @@ pub struct LoadOptions {
     pub stamp: bool,
     /// A new connection for each session.
     pub reconnect: bool,
+    /// For an `https` URL. All connections share the TLS sessions that can be resumed.
+    pub tls: TlsOptions,
     /// User name for Basic authentication, sent unasked; empty is none.
     pub username: String,
     /// Password for Basic authentication.
@@ -95,6 +97,7 @@ impl Default for LoadOptions {
             event: "2 PERIODIC".into(),
             stamp: false,
             reconnect: false,
+            tls: TlsOptions::default(),
             username: String::new(),
             password: String::new(),
             timeout_milliseconds: 30_000,
@@ -154,6 +157,10 @@ pub struct LoadReport {
     pub failed: u64,
     /// Requests answered in `read` sessions.
     pub answered: u64,
+    /// TLS handshakes.
+    pub handshakes: u64,
+    /// Those that took up an earlier TLS session.
+    pub resumed: u64,
     /// Length of the run in seconds.
     pub seconds: f64,
     /// Acknowledged sessions per second.
@@ -176,10 +183,9 @@ pub async fn run<F>(options: LoadOptions, stop: CancellationToken, on_session: F
 where
     F: Fn(&SessionOutcome<'_>) + Send + Sync + 'static,
 {
-    let url = Url::parse_plain(&options.url)?;
     let connections = u64::from(options.connections).clamp(1, options.devices.max(1));
     let duration = options.duration_milliseconds.map(Duration::from_millis);
-    let plan = Arc::new(Plan::new(options, &url, connections));
+    let plan = Arc::new(Plan::new(options, connections)?);
     let on_session = Arc::new(on_session);
     let next = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
@@ -205,6 +211,8 @@ struct Tally {
     acknowledged: u64,
     failed: u64,
     answered: u64,
+    handshakes: u64,
+    resumed: u64,
     durations: Histogram,
     errors: Vec<String>,
 }
@@ -230,6 +238,8 @@ impl Tally {
         self.acknowledged += other.acknowledged;
         self.failed += other.failed;
         self.answered += other.answered;
+        self.handshakes += other.handshakes;
+        self.resumed += other.resumed;
         self.durations.merge(&other.durations);
         self.errors.extend(other.errors);
         self.errors.truncate(MOST_ERRORS);
@@ -243,6 +253,8 @@ impl Tally {
             acknowledged: self.acknowledged,
             failed: self.failed,
             answered: self.answered,
+            handshakes: self.handshakes,
+            resumed: self.resumed,
             seconds,
             sessions_per_second: self.acknowledged as f64 / seconds.max(f64::EPSILON),
             p50_milliseconds: milliseconds(0.5),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::histogram::Histogram;
 use super::worker::{Plan, Worker};
 use super::{LoadError, LoadOptions, MOST_ERRORS};
-use crate::http::{HttpError, Url};
+use crate::http::HttpError;
 
 /// Connections that a process may have at a time here; files of its own are left to it.
 const MOST_CONNECTIONS: usize = 18_000;
@@ -75,11 +75,10 @@ struct Fate {
 /// as TR-069 §3.2.1.1 says.
 ///
 /// # Errors
-/// The URL is none.
+/// The URL is none, or TLS cannot be set up.
 pub async fn storm(options: StormOptions, stop: CancellationToken) -> Result<StormReport, HttpError> {
-    let url = Url::parse_plain(&options.load.url)?;
     let devices = options.load.devices;
-    let plan = Arc::new(Plan::new(options.load, &url, devices));
+    let plan = Arc::new(Plan::new(options.load, devices)?);
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let begun = Instant::now();
     let mut running = JoinSet::new();
@@ -186,9 +185,8 @@ impl Held {
 /// # Errors
 /// A session cannot be opened, or the server asks nothing.
 pub async fn hold(options: LoadOptions) -> Result<Held, LoadError> {
-    let url = Url::parse_plain(&options.url)?;
     let devices = options.devices;
-    let plan = Arc::new(Plan::new(options, &url, devices));
+    let plan = Arc::new(Plan::new(options, devices)?);
     let mut held = Vec::new();
     let mut opening = JoinSet::new();
     for index in 0..devices {

@@ -3,20 +3,39 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::HandshakeKind;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::http::HttpError;
+use crate::http::{HttpError, TlsClient};
 
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// What a connection runs over.
+trait Stream: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Sync + Unpin> Stream for S {}
+
+/// Where connections lead, and how.
+#[derive(Clone, Debug)]
+pub(super) struct Destination {
+    /// Host and port.
+    pub(super) address: String,
+    /// For the server's certificate.
+    pub(super) host: String,
+    /// None: plain.
+    pub(super) tls: Option<TlsClient>,
+}
 
 /// A connection, with what the last answer said.
 #[derive(Debug)]
 pub(super) struct Wire {
-    address: String,
+    destination: Destination,
     limit: Duration,
-    stream: Option<TcpStream>,
+    stream: Option<Box<dyn Stream>>,
+    /// TLS handshakes that took up an earlier session, and all.
+    pub(super) handshakes: (u64, u64),
     inbox: Vec<u8>,
     /// `name=value` of the session's cookie, empty when there is none.
     pub(super) cookie: Vec<u8>,
@@ -43,8 +62,23 @@ struct Scanned {
 }
 
 impl Wire {
-    pub(super) fn new(address: String, limit: Duration) -> Self {
-        Self { address, limit, stream: None, inbox: Vec::with_capacity(8 * 1024), cookie: Vec::new() }
+    pub(super) fn new(destination: Destination, limit: Duration) -> Self {
+        let inbox = Vec::with_capacity(8 * 1024);
+        Self { destination, limit, stream: None, handshakes: (0, 0), inbox, cookie: Vec::new() }
+    }
+
+    async fn connect(&mut self) -> Result<Box<dyn Stream>, HttpError> {
+        let Destination { address, host, tls } = &self.destination;
+        let stream = TcpStream::connect(address)
+            .await
+            .map_err(|source| HttpError::Connect { address: address.clone(), source })?;
+        stream.set_nodelay(true)?;
+        let Some(tls) = tls else { return Ok(Box::new(stream)) };
+        let stream = tls.connect(stream, host).await.map_err(|error| HttpError::Tls(error.to_string()))?;
+        let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+        self.handshakes.0 += u64::from(is_resumed);
+        self.handshakes.1 += 1;
+        Ok(Box::new(stream))
     }
 
     /// Closes the connection.
@@ -83,16 +117,11 @@ impl Wire {
     async fn exchange_untimed(&mut self, message: &[u8]) -> Result<Answer, HttpError> {
         let stream = match self.stream.take() {
             Some(stream) => stream,
-            None => {
-                let stream = TcpStream::connect(&self.address)
-                    .await
-                    .map_err(|source| HttpError::Connect { address: self.address.clone(), source })?;
-                stream.set_nodelay(true)?;
-                stream
-            }
+            None => self.connect().await?,
         };
         let stream = self.stream.insert(stream);
         stream.write_all(message).await?;
+        stream.flush().await?;
         self.inbox.clear();
         let mut searched = 0;
         let head = loop {

@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::answers::Answers;
 use super::template::{Fields, RETRIES, SEQUENCE, SERIAL, TIME, Template};
-use super::wire::{Answer, Wire};
+use super::wire::{Answer, Destination, Wire};
 use super::{LoadError, LoadKind, LoadOptions, SessionOutcome, Tally};
 use crate::cpe::Options;
-use crate::http::{HttpError, Url};
+use crate::http::{HttpError, TlsClient, Url};
 use crate::model::{DataModel, Identity};
 use crate::soap::{Event, Inform, Writer};
 
@@ -29,7 +29,7 @@ const NAMESPACE: &str = "urn:dslforum-org:cwmp-1-0";
 pub(super) struct Plan {
     options: LoadOptions,
     workers: u64,
-    address: String,
+    destination: Destination,
     /// Request line and headers of every message, without Cookie and Content-Length.
     head: String,
     inform: Template,
@@ -50,7 +50,10 @@ pub(super) struct Worker {
 }
 
 impl Plan {
-    pub(super) fn new(options: LoadOptions, url: &Url, workers: u64) -> Self {
+    /// Prepares messages, and TLS for an `https` URL.
+    pub(super) fn new(options: LoadOptions, workers: u64) -> Result<Self, HttpError> {
+        let url = Url::parse(&options.url)?;
+        let tls = url.is_encrypted.then(|| TlsClient::new(&options.tls)).transpose().map_err(HttpError::Tls)?;
         let model = DataModel::generate(options.model, options.parameters, options.seed);
         let mut head = format!(
             "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: text/xml; charset=\"utf-8\"\r\n",
@@ -63,14 +66,14 @@ impl Plan {
         }
         let device_options =
             Options { cwmp_namespace: NAMESPACE.into(), acs_url: options.url.clone(), ..Options::default() };
-        Self {
+        Ok(Self {
             workers,
-            address: url.authority(false),
+            destination: Destination { address: url.authority(false), host: url.host.clone(), tls },
             head,
             inform: inform_template(&options, &model),
             answers: Answers::new(device_options, &options.identity, model),
             options,
-        }
+        })
     }
 }
 
@@ -105,7 +108,7 @@ impl Worker {
     pub(super) fn new(plan: Arc<Plan>, index: u64) -> Self {
         let limit = Duration::from_millis(plan.options.timeout_milliseconds);
         Self {
-            wire: Wire::new(plan.address.clone(), limit),
+            wire: Wire::new(plan.destination.clone(), limit),
             plan,
             device: index,
             outbox: Vec::with_capacity(8 * 1024),
@@ -129,6 +132,7 @@ impl Worker {
     {
         let mut tally = Tally::default();
         loop {
+            (tally.resumed, tally.handshakes) = self.wire.handshakes;
             let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             if over || stop.is_cancelled() {
                 return tally;
