@@ -138,6 +138,11 @@ impl Server {
         self.request_at(self.files, "GET", target, "", "")
     }
 
+    /// A PUT at the file server.
+    pub fn send_file(&self, target: &str, content: &str) -> Answer {
+        self.request_at(self.files, "PUT", target, "", content)
+    }
+
     fn request_at(&self, address: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

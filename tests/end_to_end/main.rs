@@ -14,4 +14,5 @@ mod planning;
 mod provisioning;
 mod replaying;
 mod transfers;
+mod uploads;
 mod waking;
