@@ -149,7 +149,7 @@ mod tests {
         let mut tree = DeviceTree::new();
         let start = tree.ensure("ScheduledDownloads.4.TimeWindow.1.WindowStart");
         let entry = tree.ensure("ScheduledDownloads.4");
-        let (kind, found, name) = field_of(&tree, start).map_or_else(|| panic!("no field"), |field| field);
+        let (kind, found, name) = field_of(&tree, start).unwrap_or_else(|| panic!("no field"));
         assert_eq!((kind.root, found, name.as_str()), ("ScheduledDownloads", entry, "TimeWindow.1.WindowStart"));
         assert!(field_of(&tree, entry).is_none());
         let other = tree.ensure("Device.A.B.C");

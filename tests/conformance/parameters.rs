@@ -48,7 +48,7 @@ fn explore(device: &mut Device, mut answer: Answer) -> Answer {
                 let next_level = answer.element("NextLevel").unwrap() == "1";
                 let is_listed = |name: &str| {
                     let rest = name.strip_prefix(path.as_str()).unwrap_or_default().trim_end_matches('.');
-                    !rest.is_empty() && !(next_level && rest.contains('.'))
+                    !(rest.is_empty() || next_level && rest.contains('.'))
                 };
                 let names: Vec<_> = model.iter().copied().filter(|(name, _)| is_listed(name)).collect();
                 device.answer_names(&answer, &names)

@@ -377,7 +377,8 @@ fn a_report_may_come_before_the_answer() {
 fn an_rpc_that_the_version_lacks_is_sent_only_when_the_device_lists_it() {
     let schedule = json!({"name": "scheduleDownload", "fileType": "2 Web Content", "fileName": "f",
         "timeWindows": [{"windowStart": 0, "windowEnd": 60}]});
-    let cases: [(CwmpVersion, &Json, &[&str], &[&str], TaskState); 4] = [
+    type Case<'a> = (CwmpVersion, &'a Json, &'a [&'a str], &'a [&'a str], TaskState);
+    let cases: [Case<'_>; 4] = [
         (CwmpVersion::V1_2, &schedule, &[], &["ScheduleDownload"], TaskState::Accepted),
         (CwmpVersion::V1_1, &schedule, &["Download"], &["GetRPCMethods"], TaskState::Faulted),
         (
