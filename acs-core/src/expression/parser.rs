@@ -303,12 +303,30 @@ impl Parser<'_> {
                 break;
             }
             self.scanner.position += 1;
+            if let Some(text) = self.constant_fragment() {
+                parts.push(NamePart::Text(text));
+                continue;
+            }
             let fragment = self.nested(Self::disjunction)?;
             self.scanner.expect("}")?;
             height = height.max(fragment.height);
             parts.push(NamePart::Fragment(fragment.expression));
         }
         self.node(Expression::parameter_of_parts(parts), height)
+    }
+
+    /// A fragment of nothing but a text in quotes, which is how a piece of a name is printed that cannot be written plainly. It counts
+    /// no more than the plain piece does, so that what is printed can be read however near its text was to the limits.
+    fn constant_fragment(&mut self) -> Option<String> {
+        let start = self.scanner.position;
+        if self.scanner.peek() == Some('"')
+            && let Ok(text) = self.scanner.double_quoted()
+            && self.scanner.accept("}")
+        {
+            return Some(text);
+        }
+        self.scanner.position = start;
+        None
     }
 
     fn nested(&mut self, inner: impl Fn(&mut Self) -> Parsing) -> Parsing {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -37,7 +38,7 @@ impl TlsOptions {
 
 /// A TLS client. Its clones share the sessions that can be resumed.
 #[derive(Clone)]
-pub struct TlsClient(TlsConnector);
+pub struct TlsClient(Arc<ClientConfig>);
 
 impl fmt::Debug for TlsClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,13 +73,21 @@ impl TlsClient {
             (None, None) => builder.with_no_client_auth(),
             _ => return Err("a client certificate and its key belong together".to_owned()),
         };
-        Ok(Self(TlsConnector::from(Arc::new(config))))
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// The same with sessions of its own, as a device has them.
+    pub(crate) fn apart(&self) -> Self {
+        const SESSIONS: usize = 8;
+        let mut config = (*self.0).clone();
+        config.resumption = Resumption::in_memory_sessions(SESSIONS);
+        Self(Arc::new(config))
     }
 
     /// Does the handshake on a connection to a host.
     pub(crate) async fn connect(&self, stream: TcpStream, host: &str) -> std::io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
-        self.0.connect(name, stream).await
+        TlsConnector::from(self.0.clone()).connect(name, stream).await
     }
 }
 

@@ -70,7 +70,7 @@ pub struct LoadOptions {
     pub stamp: bool,
     /// A new connection for each session.
     pub reconnect: bool,
-    /// For an `https` URL. All connections share the TLS sessions that can be resumed.
+    /// For an `https` URL. A new connection takes up the TLS session of the one that it replaces.
     pub tls: TlsOptions,
     /// User name for Basic authentication, sent unasked; empty is none.
     pub username: String,

@@ -107,8 +107,10 @@ fn inform_template(options: &LoadOptions, model: &DataModel) -> Template {
 impl Worker {
     pub(super) fn new(plan: Arc<Plan>, index: u64) -> Self {
         let limit = Duration::from_millis(plan.options.timeout_milliseconds);
+        let destination = plan.destination.clone();
+        let tls = destination.tls.as_ref().map(TlsClient::apart);
         Self {
-            wire: Wire::new(plan.destination.clone(), limit),
+            wire: Wire::new(Destination { tls, ..destination }, limit),
             plan,
             device: index,
             outbox: Vec::with_capacity(8 * 1024),

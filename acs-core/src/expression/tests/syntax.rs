@@ -207,3 +207,18 @@ fn old_short_names_are_spelled_out() {
         "DeviceID.ID || DeviceID.SerialNumber || DeviceID.ProductClass || DeviceID.OUI || REMOTE_ADDRESS() || USERNAME() || PASSWORD() || x"
     );
 }
+
+#[test]
+fn names_that_need_braces_when_printed_read_back_at_every_limit() {
+    let sum = |name: &str, count: usize| vec![name; count].join(" + ");
+    let calls = |name: &str, count: usize| "UPPER(".repeat(count) + name + &")".repeat(count);
+    // Neither begins with a letter, so both are printed in braces.
+    for name in ["-a", "5a.b"] {
+        for text in [sum(name, MAXIMUM_HEIGHT), calls(name, MAXIMUM_NESTING)] {
+            let expression = parse(&text).unwrap();
+            let printed = expression.to_string();
+            assert!(printed.contains("{\""), "{printed}");
+            assert_eq!(parse(&printed).as_ref(), Ok(&expression));
+        }
+    }
+}
