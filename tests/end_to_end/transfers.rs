@@ -96,7 +96,8 @@ async fn plain_urls_are_for_servers_that_serve_them_and_devices_that_get_them() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_file_costs_little_memory() {
-    const LENGTH: usize = 48 << 20;
+    // So large that what a busy allocator holds back does not count beside it.
+    const LENGTH: usize = 192 << 20;
     let server = Server::start();
     put_firmware(&server, "large.bin", &"0123456789abcdef".repeat(LENGTH / 16));
     let mut device = server.device("E2E1", |_| {});
@@ -119,7 +120,7 @@ async fn a_large_file_costs_little_memory() {
     }
     assert!(received > LENGTH, "{received}");
     let grown = most.saturating_sub(before);
-    assert!(grown < LENGTH / 3, "{grown} bytes more while {LENGTH} were sent");
+    assert!(grown < LENGTH / 6, "{grown} bytes more while {LENGTH} were sent");
     record_with_bytes(&server, LENGTH);
 }
 
