@@ -294,7 +294,10 @@ mod tests {
                     Step::Enumerated => tree.set_enumerated(DeviceTree::ROOT, at),
                     Step::Attributes => {
                         let access_list = vec!["Subscriber".to_owned()];
-                        tree.set_attributes(id, StoredAttributes { notification: 1, access_list, at });
+                        tree.set_attributes(
+                            id,
+                            StoredAttributes { notification: 1, access_list, at, plain_only: false },
+                        );
                     }
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Rows that may be marked `(not yet: …)`. Only ever lowered.
-const MOST_NOT_YET: usize = 50;
+const MOST_NOT_YET: usize = 49;
 
 /// How many rows there are: 176 of the checklist, 32 quirks.
 const ROWS: usize = 208;

@@ -52,6 +52,37 @@ fn n1_a_lightweight_notification_is_stored_when_it_is_signed_fresh_and_new() {
 }
 
 #[test]
+fn n2_lightweight_notifications_fall_back_to_plain_ones() {
+    const WANTED: [(&str, u8, u8); 4] = [
+        ("Device.DeviceInfo.UpTime", 3, 1),
+        ("Device.DeviceInfo.ProvisioningCode", 4, 1),
+        ("Device.ManagementServer.URL", 5, 2),
+        ("Device.ManagementServer.PeriodicInformInterval", 6, 2),
+    ];
+    let script: String = WANTED
+        .iter()
+        .map(|(path, wanted, _)| format!("declare(\"{path}\", (), #{{notification: {wanted}}});\n"))
+        .collect();
+    let server = Setup::default().script("notifications", &script).start();
+    // The second agrees upon 1.4, and refuses them all the same (9003).
+    for (serial_number, versions, sets) in [("N2a", None, 1), ("N2b", Some("1.4,1.3,1.2,1.1,1.0"), 2)] {
+        let mut device = server.simulated(serial_number, |options| {
+            options.supported_cwmp_versions = versions.map(str::to_owned);
+        });
+        for expected in [sets, 0] {
+            let report = server.session(&mut device, &["2 PERIODIC"]);
+            let sent = report.rpcs().into_iter().filter(|name| *name == "SetParameterAttributes").count();
+            assert_eq!(sent, expected, "{serial_number}");
+        }
+        for (path, wanted, plain) in WANTED {
+            let known = server.parameter(device.device_id(), path);
+            assert_eq!(known["_notification"], plain, "{serial_number}: {path} for {wanted}");
+        }
+        assert!(server.faults(device.device_id()).is_empty());
+    }
+}
+
+#[test]
 fn n4_periodic_informs_are_spread_over_the_interval() {
     const DEVICES: i64 = 200;
     const SLOTS: i64 = 10;

@@ -87,8 +87,8 @@ pub enum Purpose {
     },
     /// SetParameterValues: one entry per parameter, in the request's order.
     SetValues(Vec<PendingSet>),
-    /// SetParameterAttributes: who wants each, in the request's order.
-    SetAttributes(Vec<u32>),
+    /// SetParameterAttributes: one entry per parameter, in the request's order.
+    SetAttributes(Vec<AttributesWish>),
     /// A queued DeleteObject or AddObject.
     Change(QueuedChange),
     /// The keys of a new instance are read.
@@ -111,6 +111,15 @@ pub enum Purpose {
     },
     /// Which RPCs the device knows, before one is sent that its version of CWMP does not have.
     Methods,
+}
+
+/// What stands behind one entry of SetParameterAttributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AttributesWish {
+    /// Who wants it.
+    pub source: u32,
+    /// Whether it gets a plainer notification than is wanted.
+    pub is_plainer: bool,
 }
 
 /// A change of what the server itself keeps.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::entries::{EntryKind, field_of};
-use crate::rpc::{AcsRequest, CwmpVersion, SetParameterAttributesStruct};
+use crate::rpc::{AcsRequest, CwmpVersion, SetParameterAttributesStruct, plain_notification};
 use crate::tree::NodeId;
 use crate::value::{TypedValue, Value};
 
-use super::{LocalChange, Planner, Purpose, QueuedChange, Step, VirtualParameterSet};
+use super::{AttributesWish, LocalChange, Planner, Purpose, QueuedChange, Step, VirtualParameterSet};
 
 /// A value to be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -134,16 +134,18 @@ impl Planner<'_> {
     }
 
     fn set_attributes(&self, weight: i64) -> Option<Step> {
-        let mut pending: Vec<(SetParameterAttributesStruct, u32)> = Vec::new();
+        let mut pending: Vec<(SetParameterAttributesStruct, AttributesWish)> = Vec::new();
         for &id in &self.target_order {
             let target = self.targets[&id];
             let path = || self.situation.tree.path_text(id);
             let Some(known) = &self.situation.tree.node(id).attributes else { continue };
             let of_weight = |index: Option<usize>| index.filter(|&index| self.effective(index).weight == weight);
-            let notification = of_weight(target.notification)
-                .and_then(|index| self.effective(index).declaration.wanted.notification)
-                .map(|wanted| notification_for(self.situation.settings.cwmp_version, wanted))
-                .filter(|wanted| *wanted != known.notification);
+            let wanted =
+                of_weight(target.notification).and_then(|index| self.effective(index).declaration.wanted.notification);
+            let is_plain = known.plain_only || self.situation.settings.cwmp_version < CwmpVersion::V1_4;
+            let notification = wanted
+                .map(|wanted| if is_plain { plain_notification(wanted) } else { wanted })
+                .filter(|notification| *notification != known.notification);
             let access_list = of_weight(target.access_list)
                 .and_then(|index| self.effective(index).declaration.wanted.access_list.clone())
                 .filter(|wanted| *wanted != known.access_list);
@@ -155,14 +157,16 @@ impl Planner<'_> {
             }
             let index = if notification.is_some() { target.notification } else { target.access_list };
             let source = index.map_or(0, |index| self.effective(index).source);
-            pending.push((SetParameterAttributesStruct { name: path(), notification, access_list }, source));
+            let is_plainer = notification.is_some() && notification != wanted;
+            let wish = AttributesWish { source, is_plainer };
+            pending.push((SetParameterAttributesStruct { name: path(), notification, access_list }, wish));
         }
         if pending.is_empty() {
             return None;
         }
         let batch = self.batch(pending, &self.situation.ledger.split_attribute_sets, |(change, _)| &change.name);
-        let (parameter_list, sources) = batch.into_iter().unzip();
-        Some(Step::Request(AcsRequest::SetParameterAttributes { parameter_list }, Purpose::SetAttributes(sources)))
+        let (parameter_list, wishes) = batch.into_iter().unzip();
+        Some(Step::Request(AcsRequest::SetParameterAttributes { parameter_list }, Purpose::SetAttributes(wishes)))
     }
 
     fn local_changes(&self) -> Vec<LocalChange> {
@@ -230,15 +234,5 @@ fn tag_value(value: &Value) -> Option<Value> {
         Value::Text(text) if text.is_empty() => None,
         Value::Text(text) => Some(Value::Text(text.clone())),
         _ => Some(Value::Bool(true)),
-    }
-}
-
-/// The notification that a device of this version knows: 3 to 6, which are about lightweight notifications, came with CWMP 1.4
-/// (TR-069 A.3.2.4). For others it is what comes nearest, passive or active.
-fn notification_for(version: CwmpVersion, wanted: u8) -> u8 {
-    match wanted {
-        3 | 4 if version < CwmpVersion::V1_4 => 1,
-        5 | 6 if version < CwmpVersion::V1_4 => 2,
-        known => known,
     }
 }

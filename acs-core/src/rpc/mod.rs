@@ -29,7 +29,7 @@ pub use cpe_response::{CpeResponse, OptionStruct, ParameterAttributes, Parameter
 pub use fault::{CpeFault, SetParameterValuesFault, fault_text};
 pub use inform::{DeviceIdStruct, Event, Inform};
 pub use vendor::{VendorArgument, VendorRequest, VendorValue};
-pub use version::CwmpVersion;
+pub use version::{CwmpVersion, is_lightweight, plain_notification};
 
 /// The Unknown Time Value `0001-01-01T00:00:00Z` (A.2) in milliseconds since the Unix epoch.
 pub const UNKNOWN_TIME: i64 = -62_135_596_800_000;

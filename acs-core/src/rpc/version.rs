@@ -45,6 +45,21 @@ impl Default for CwmpVersion {
     }
 }
 
+/// Whether a notification attribute (A.3.2.4) is one of 3 to 6: those with lightweight notifications, which came with 1.4.
+pub fn is_lightweight(notification: u8) -> bool {
+    (3..=6).contains(&notification)
+}
+
+/// The notification attribute that comes closest without lightweight notifications. What a device would have told at once
+/// (active, 5 and 6) it still does, what it would have told by the way (passive, 3 and 4) likewise. Others are themselves.
+pub fn plain_notification(notification: u8) -> u8 {
+    match notification {
+        3 | 4 => 1,
+        5 | 6 => 2,
+        other => other,
+    }
+}
+
 impl AcsRequest {
     /// The first version that has the RPC.
     pub fn since(&self) -> CwmpVersion {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use crate::planner::{Creation, CreationStage, PendingSet, Purpose, QueuedChange, Refusal, Sources};
-use crate::rpc::{AcsRequest, CpeResponse, ParameterAttributes, ParameterInfo};
-use crate::tree::{DeviceTree, StoredAttributes};
+use crate::planner::{AttributesWish, Creation, CreationStage, PendingSet, Purpose, QueuedChange, Refusal, Sources};
+use crate::rpc::{AcsRequest, CpeResponse, ParameterAttributes, ParameterInfo, SetParameterAttributesStruct};
+use crate::tree::{DeviceTree, NodeId, StoredAttributes};
 use crate::value::TypedValue;
 
 use super::configuration::Configuration;
@@ -67,22 +67,8 @@ impl Session {
             (
                 AcsRequest::SetParameterAttributes { parameter_list },
                 CpeResponse::SetParameterAttributesResponse,
-                Purpose::SetAttributes(_),
-            ) => {
-                let at = self.stamp + 1;
-                for change in parameter_list {
-                    let Some(node) = self.tree.find(&change.name) else { continue };
-                    let known = self.tree.node(node).attributes.clone();
-                    let (notification, access_list) =
-                        known.map_or((0, Vec::new()), |known| (known.notification, known.access_list));
-                    let attributes = StoredAttributes {
-                        notification: change.notification.unwrap_or(notification),
-                        access_list: change.access_list.unwrap_or(access_list),
-                        at,
-                    };
-                    self.tree_mut().set_attributes(node, attributes);
-                }
-            }
+                Purpose::SetAttributes(wishes),
+            ) => self.attributes_set(parameter_list, &wishes),
             (_, CpeResponse::AddObjectResponse { instance_number, status }, Purpose::Change(change)) => {
                 self.instance_added(change, instance_number, status);
             }
@@ -285,20 +271,54 @@ impl Session {
         self.check_kept_values(requested);
     }
 
+    fn attributes_set(&mut self, changes: Vec<SetParameterAttributesStruct>, wishes: &[AttributesWish]) {
+        let at = self.stamp + 1;
+        let mut plainer = Vec::new();
+        for (change, wish) in changes.into_iter().zip(wishes) {
+            let Some(node) = self.tree.find(&change.name) else { continue };
+            let Some(known) = self.tree.node(node).attributes.clone() else { continue };
+            // What the device has refused is noted already.
+            if wish.is_plainer && !known.plain_only {
+                plainer.push(change.name);
+            }
+            let attributes = StoredAttributes {
+                notification: change.notification.unwrap_or(known.notification),
+                access_list: change.access_list.unwrap_or(known.access_list),
+                at,
+                plain_only: known.plain_only,
+            };
+            self.tree_mut().set_attributes(node, attributes);
+        }
+        if !plainer.is_empty() {
+            let version = self.settings.cwmp_version.as_str();
+            self.note_plain_notifications(format!("CWMP {version} has no notifications 3 to 6"), &plainer);
+        }
+    }
+
+    /// Notes that 1 and 2 stand for notifications of CWMP 1.4, and why.
+    pub(super) fn note_plain_notifications(&mut self, reason: String, names: &[String]) {
+        let message = format!("{reason}; {} parameters get 1 or 2 instead", names.len());
+        self.note(message, json!({ "names": names.iter().take(10).collect::<Vec<_>>() }));
+    }
+
+    fn attributes_read(&mut self, node: NodeId, notification: u8, access_list: Vec<String>) {
+        let known = self.tree.node(node).attributes.as_ref();
+        let plain_only = known.is_some_and(|known| known.plain_only);
+        let attributes = StoredAttributes { notification, access_list, at: self.stamp, plain_only };
+        self.tree_mut().set_attributes(node, attributes);
+    }
+
     fn learn_attributes(&mut self, requested: &[String], list: Vec<ParameterAttributes>) {
-        let at = self.stamp;
         for entry in &list {
             let Some(node) = self.tree.find(&entry.name) else { continue };
-            let attributes =
-                StoredAttributes { notification: entry.notification, access_list: entry.access_list.clone(), at };
-            self.tree_mut().set_attributes(node, attributes);
+            self.attributes_read(node, entry.notification, entry.access_list.clone());
         }
         // What a device leaves out are attributes that it keeps at their defaults.
         let missing: Vec<&String> =
             requested.iter().filter(|name| !list.iter().any(|entry| entry.name == **name)).collect();
         for name in &missing {
             let Some(node) = self.tree.find(name) else { continue };
-            self.tree_mut().set_attributes(node, StoredAttributes { notification: 0, access_list: Vec::new(), at });
+            self.attributes_read(node, 0, Vec::new());
         }
         if !missing.is_empty() {
             let message = format!("GetParameterAttributesResponse lacks {} of the parameters asked for", missing.len());

@@ -119,7 +119,7 @@ impl Cycle {
         let sources = match purpose {
             Purpose::Read { sources } => sources.clone(),
             Purpose::SetValues(sets) | Purpose::CreationSet(sets) => sets.iter().map(|set| set.source).collect(),
-            Purpose::SetAttributes(sources) => sources.iter().copied().collect(),
+            Purpose::SetAttributes(wishes) => wishes.iter().map(|wish| wish.source).collect(),
             Purpose::Change(change) => Sources::from([change.source()]),
             Purpose::Command { sources, .. } => sources.clone(),
             Purpose::Direct { source } => Sources::from([*source]),

@@ -5,17 +5,21 @@ use std::collections::VecDeque;
 use serde_json::{Value as Json, json};
 
 use crate::fault::{Fault, cpe_fault_detail};
-use crate::planner::{CreationStage, PendingSet, Purpose, QueuedChange, Refusal, Sources};
-use crate::rpc::{AcsRequest, CpeFault};
-use crate::tree::StoredValue;
+use crate::planner::{AttributesWish, CreationStage, PendingSet, Purpose, QueuedChange, Refusal, Sources};
+use crate::rpc::{AcsRequest, CpeFault, SetParameterAttributesStruct, is_lightweight};
+use crate::tree::{StoredAttributes, StoredValue};
 
 use super::answers::alias_text;
 use super::commands::command_names;
 use super::configuration::Configuration;
 use super::{Outstanding, Session};
 
+/// Invalid arguments (TR-069 A.5.1).
+const INVALID_ARGUMENTS: &str = "9003";
 /// Invalid Parameter Name (TR-069 A.5.1).
 const INVALID_PARAMETER_NAME: &str = "9005";
+/// Invalid Parameter Value (TR-069 A.5.1).
+const INVALID_PARAMETER_VALUE: &str = "9007";
 
 impl Session {
     pub(super) fn take_fault(&mut self, outstanding: Outstanding, fault: CpeFault, configuration: &dyn Configuration) {
@@ -35,9 +39,8 @@ impl Session {
                 self.attributes_refused(parameter_names, &sources, &fault);
             }
             (AcsRequest::SetParameterValues { .. }, Purpose::SetValues(sets)) => self.sets_refused(sets, &fault),
-            (AcsRequest::SetParameterAttributes { parameter_list }, Purpose::SetAttributes(sources)) => {
-                let names = parameter_list.into_iter().map(|change| change.name).collect();
-                self.attribute_sets_refused(names, &sources, &fault);
+            (AcsRequest::SetParameterAttributes { parameter_list }, Purpose::SetAttributes(wishes)) => {
+                self.attribute_sets_refused(&parameter_list, &wishes, &fault);
             }
             (
                 AcsRequest::GetParameterValues { .. } | AcsRequest::SetParameterValues { .. },
@@ -222,16 +225,47 @@ impl Session {
     }
 
     /// A refusal of SetParameterAttributes names no parameter: the list is halved until the guilty one stands alone.
-    fn attribute_sets_refused(&mut self, names: Vec<String>, sources: &[u32], fault: &CpeFault) {
+    fn attribute_sets_refused(
+        &mut self,
+        changes: &[SetParameterAttributesStruct],
+        wishes: &[AttributesWish],
+        fault: &CpeFault,
+    ) {
+        let names: Vec<String> = changes.iter().map(|change| change.name.clone()).collect();
         if fault.code == INVALID_PARAMETER_NAME && self.look_again(names.iter()) {
             return;
         }
         let Some(cycle) = &mut self.cycle else { return };
-        split_groups(&mut cycle.ledger.split_attribute_sets, &names);
-        let ([name], [source]) = (names.as_slice(), sources) else { return };
+        let groups = &mut cycle.ledger.split_attribute_sets;
+        if [INVALID_ARGUMENTS, INVALID_PARAMETER_VALUE].contains(&fault.code.as_str()) {
+            let (lightweight, others): (Vec<_>, Vec<_>) =
+                changes.iter().partition(|change| change.notification.is_some_and(is_lightweight));
+            let names_of =
+                |part: &[&SetParameterAttributesStruct]| part.iter().map(|change| change.name.clone()).collect();
+            match (lightweight.is_empty(), others.is_empty()) {
+                (true, _) => {}
+                (false, true) => return self.lightweight_refused(&names, fault),
+                // Which of the two it was shows when they stand apart.
+                (false, false) => return replace_groups(groups, &names, [names_of(&lightweight), names_of(&others)]),
+            }
+        }
+        split_groups(groups, &names);
+        let ([name], [wish]) = (names.as_slice(), wishes) else { return };
         cycle.ledger.unsettable_attributes.insert(name.clone());
         let what = format!("{name}: the device refused to change its attributes");
-        self.refuse(&Sources::from([*source]), fault, &what, json!({ "parameter": name }));
+        self.refuse(&Sources::from([wish.source]), fault, &what, json!({ "parameter": name }));
+    }
+
+    /// All that was refused are notifications of CWMP 1.4: the device does not know them. It gets plain ones from now on, which is no
+    /// fault.
+    fn lightweight_refused(&mut self, names: &[String], fault: &CpeFault) {
+        for name in names {
+            let Some(node) = self.tree.find(name) else { continue };
+            let Some(known) = self.tree.node(node).attributes.clone() else { continue };
+            self.tree_mut().set_attributes(node, StoredAttributes { plain_only: true, ..known });
+        }
+        let reason = format!("the device does not take notifications 3 to 6 ({} {})", fault.code, fault.text());
+        self.note_plain_notifications(reason, names);
     }
 
     fn creation_refused(&mut self, fault: &CpeFault) {
@@ -453,10 +487,17 @@ impl Session {
 
 /// Puts the two halves of what was refused together in its place; one alone is no group any more.
 fn split_groups(groups: &mut VecDeque<Vec<String>>, refused: &[String]) {
-    groups.retain(|group| !group.iter().any(|path| refused.contains(path)));
     if refused.len() > 1 {
         let (first, second) = refused.split_at(refused.len() / 2);
-        groups.push_front(second.to_vec());
-        groups.push_front(first.to_vec());
+        replace_groups(groups, refused, [first.to_vec(), second.to_vec()]);
+    } else {
+        groups.retain(|group| !group.iter().any(|path| refused.contains(path)));
     }
+}
+
+/// Puts two parts of what was refused together in its place.
+fn replace_groups(groups: &mut VecDeque<Vec<String>>, refused: &[String], [first, second]: [Vec<String>; 2]) {
+    groups.retain(|group| !group.iter().any(|path| refused.contains(path)));
+    groups.push_front(second);
+    groups.push_front(first);
 }

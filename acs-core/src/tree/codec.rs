@@ -153,7 +153,7 @@ impl DeviceTree {
                     other_type,
                     writer,
                     written: written.map(|TypedValue(value, xsd_type)| (content(value), xsd_type.as_str())),
-                    attributes: node.attributes.as_ref().map(|a| (a.notification, a.access_list.clone(), a.at)),
+                    attributes: node.attributes.as_ref().map(|a| (packed_notification(a), a.access_list.clone(), a.at)),
                     created_for: node.created_for.as_deref(),
                 }))
             } else {
@@ -161,6 +161,14 @@ impl DeviceTree {
             };
         Entry { depth, name: &node.name, object: node.object, writable: node.writable, enumerated, value, rare }
     }
+}
+
+/// The highest bit of a stored notification is [`StoredAttributes::plain_only`]: so this format, which came before it, has room for it.
+const PLAIN_ONLY: u8 = 0x80;
+
+/// A notification with its mark. The standard's are 0 to 6; what devices tell beyond 127 is 127.
+fn packed_notification(attributes: &StoredAttributes) -> u8 {
+    attributes.notification.min(!PLAIN_ONLY) | if attributes.plain_only { PLAIN_ONLY } else { 0 }
 }
 
 fn push<T: Serialize>(out: &mut Vec<u8>, item: &T) {
@@ -255,10 +263,11 @@ impl DeviceTree {
             if let (Some(stored), Some((content, xsd_type))) = (node.value.as_mut(), rare.written) {
                 stored.written = Some(Box::new(TypedValue(content.into_value(), XsdType::parse(xsd_type))));
             }
-            node.attributes = rare.attributes.map(|(notification, access_list, at)| StoredAttributes {
-                notification,
+            node.attributes = rare.attributes.map(|(packed, access_list, at)| StoredAttributes {
+                notification: packed & !PLAIN_ONLY,
                 access_list,
                 at,
+                plain_only: packed & PLAIN_ONLY != 0,
             });
             node.created_for = rare.created_for.map(Arc::from);
         }
@@ -291,7 +300,8 @@ mod tests {
         let name = tree.find("Device.A.1.Name").unwrap();
         tree.set_sent_value(name, TypedValue::string("zwei"), 1005, "wifi, line 3".into());
         tree.set_read_value(name, TypedValue::string(""), 1010);
-        tree.set_attributes(name, StoredAttributes { notification: 2, access_list: vec!["Subscriber".into()], at: 77 });
+        let access_list = vec!["Subscriber".into()];
+        tree.set_attributes(name, StoredAttributes { notification: 2, access_list, at: 77, plain_only: false });
         let first = tree.find("Device.A.1").unwrap();
         tree.set_created_for(first, Some("[Name:zwei]".into()));
         tree
@@ -312,6 +322,18 @@ mod tests {
         let other = decoded.node(decoded.find("Device.B").unwrap()).xsd_type();
         assert_eq!(other.as_str(), "vendor:thing");
         assert_eq!(decoded.node(decoded.find("Device.A").unwrap()).enumerated_at, 950);
+    }
+
+    #[test]
+    fn notifications_keep_their_mark_and_their_range() {
+        for (notification, plain_only, decoded) in [(6, false, 6), (0, true, 0), (2, true, 2), (255, false, 127)] {
+            let mut tree = sample();
+            let id = tree.find("Device.A.1.Name").unwrap();
+            tree.set_attributes(id, StoredAttributes { notification, access_list: Vec::new(), at: 78, plain_only });
+            let tree = DeviceTree::decode(&tree.encode()).unwrap();
+            let attributes = tree.node(tree.find("Device.A.1.Name").unwrap()).attributes.clone().unwrap();
+            assert_eq!((attributes.notification, attributes.plain_only), (decoded, plain_only));
+        }
     }
 
     #[test]

@@ -63,6 +63,9 @@ pub struct StoredAttributes {
     pub access_list: Vec<String>,
     /// When they were read or set.
     pub at: i64,
+    /// Whether the device has refused the notifications of CWMP 1.4 for it.
+    #[serde(default)]
+    pub plain_only: bool,
 }
 
 /// The attributes that [`DeviceTree::clear`] forgets: those known before the given times. All 0: everything older than its

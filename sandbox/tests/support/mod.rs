@@ -50,7 +50,10 @@ pub fn tree() -> DeviceTree {
     }
     let id = tree.ensure("Device.WiFi.SSID.1.SSID");
     tree.set_listed(id, false, true, 1_000);
-    tree.set_attributes(id, StoredAttributes { notification: 2, access_list: vec!["Subscriber".into()], at: 1_000 });
+    tree.set_attributes(
+        id,
+        StoredAttributes { notification: 2, access_list: vec!["Subscriber".into()], at: 1_000, plain_only: false },
+    );
     tree
 }
 

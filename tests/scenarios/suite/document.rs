@@ -29,6 +29,8 @@ pub struct Case {
     /// Whether everything has been read in an earlier session.
     #[serde(default)]
     pub known: bool,
+    /// The version of CWMP that is agreed upon; the newest unless given.
+    pub cwmp_version: Option<String>,
     /// How the device misbehaves.
     pub behaviour: Option<Behaviour>,
     /// Tags that the device has beforehand.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use acs_core::device::StoredDevice;
-use acs_core::rpc::{CpeFault, DeviceIdStruct, TransferComplete};
+use acs_core::rpc::{CpeFault, CwmpVersion, DeviceIdStruct, TransferComplete};
 use acs_core::script::{ExtensionCall, ScriptFault, SessionFacts};
 use acs_core::session::TreeContext;
 use acs_core::session::settings::Settings;
@@ -35,7 +35,7 @@ pub fn play(case: &Case, recordings: &Path) -> Result<(), String> {
         let (snapshot, problems) = Snapshot::build(&scenario.documents, None, &limits());
         let events: Vec<&str> = step.events.iter().map(String::as_str).collect();
         let transfers: Vec<_> = step.transfers.iter().map(|transfer| transfer_complete(&scenario, transfer)).collect();
-        scenario.world.settings = settings(&scenario, &snapshot, &case.file_url_prefix);
+        scenario.world.settings = settings(&scenario, &snapshot, case);
         let folder = recordings.join(number.to_string());
         let mut tape = Tape::new(&snapshot, &folder);
         let visit =
@@ -132,14 +132,19 @@ fn adopt(scenario: &mut Scenario, documents: &Documents) {
 }
 
 /// The settings as a session of the server has them.
-fn settings(scenario: &Scenario, snapshot: &Snapshot, file_url_prefix: &str) -> Settings {
+fn settings(scenario: &Scenario, snapshot: &Snapshot, case: &Case) -> Settings {
+    let version = |text: &String| CwmpVersion::parse(text).unwrap_or_else(|| panic!("{text:?} is no version"));
     let remote_address = "192.0.2.7".to_owned();
     let outside = Settings { remote_address, ..Settings::default() };
     let device_id = scenario.device.identity.device_id();
     let facts = SessionFacts { device_id, timestamp: scenario.world.clock };
     let tree = scenario.world.snapshot.device.as_ref().map(StoredDevice::full_tree).unwrap_or_default();
     let context = TreeContext { tree: &tree, facts: &facts, settings: &outside };
-    Settings { file_url_prefix: file_url_prefix.to_owned(), ..Settings::evaluate(snapshot.config(), &context) }
+    Settings {
+        file_url_prefix: case.file_url_prefix.clone(),
+        cwmp_version: case.cwmp_version.as_ref().map(version).unwrap_or_default(),
+        ..Settings::evaluate(snapshot.config(), &context)
+    }
 }
 
 fn transfer_complete(scenario: &Scenario, transfer: &Transfer) -> TransferComplete {
