@@ -287,7 +287,7 @@ pub trait Store: Send + Sync {
         at: i64,
     ) -> Result<bool, StoreError>;
 
-    /// Cancels an open task and removes its fault. Returns whether there was one.
+    /// Cancels a task that is open, or whose device is still to report, and removes its fault. Returns whether there was one.
     async fn cancel_task(&self, id: &str, at: i64) -> Result<bool, StoreError>;
 
     /// One fault.

@@ -49,6 +49,19 @@ pub async fn tasks_live_and_end(store: &impl Store) {
     assert!(!store.cancel_task("c", 3_000).await.unwrap());
     assert!(!store.retry_task("unknown", 3_000).await.unwrap());
     assert_eq!(store.count(Listing::Tasks, Query::True).await.unwrap(), 0);
+
+    // One that the device has taken can be given up, too; what it reports later changes nothing.
+    store.insert_task(task("d", &id, None)).await.unwrap();
+    assert!(store.move_task("d", &[TaskState::Queued], TaskState::Accepted, "", 3_000).await.unwrap());
+    assert!(store.cancel_task("d", 4_000).await.unwrap());
+    assert_eq!(store.get_task("d").await.unwrap().unwrap().state, TaskState::Cancelled);
+    let mut report = change("1", 5_000, &[]);
+    report.is_new = false;
+    let state = TaskState::Done;
+    report.tasks.push(TaskChange { id: "d".into(), state, reason: String::new(), at: 5_000, result: None });
+    store.commit_session(report).await.unwrap();
+    assert_eq!(store.get_task("d").await.unwrap().unwrap().state, TaskState::Cancelled);
+    assert!(!store.cancel_task("d", 6_000).await.unwrap());
 }
 
 /// No device has more open tasks than it can read in a session.

@@ -116,7 +116,7 @@ pub fn requeue_interrupted(connection: &Connection) -> Result<(), StoreError> {
 
 pub fn cancel_task(connection: &Connection, id: &str, at: i64) -> Result<bool, StoreError> {
     match read_task(connection, id)? {
-        Some(task) if task.state.is_open() => {
+        Some(task) if !task.state.is_final() => {
             end_task(connection, task, "Cancelled by an operator", at)?;
             Ok(true)
         }

@@ -111,7 +111,9 @@ fn lines(problems: &[PresetProblem]) -> Vec<String> {
 
 /// `{"value": …}`, the value an expression in text form; numbers and booleans are expressions, too.
 fn read_config(name: &str, body: &[u8]) -> Result<Accepted, Refusal> {
-    let document = read_json(body)?;
+    let document: Json = serde_json::from_slice(body).map_err(|error| {
+        bad(format!("SyntaxError: {error}; the body must be {{\"value\": expression}}, as {{\"value\": \"'text'\"}} or {{\"value\": 5}}"))
+    })?;
     let text = match document.get("value") {
         Some(Json::String(text)) => text.clone(),
         Some(value @ (Json::Number(_) | Json::Bool(_))) => value.to_string(),

@@ -83,17 +83,14 @@ impl View {
         if self.listed == Listed::Devices && summary::is_wanted(&self.projection) {
             document["summary"] = summary::of_document(&document);
         }
-        let mut shown = match self.projection {
+        // Before the projection, which may leave out the name that makes a value a secret.
+        if !self.reveal {
+            secrets::mask(self.listed, &mut document);
+        }
+        match self.projection {
             Projection::All => document,
             _ => self.projection.apply(&document),
-        };
-        match self.listed {
-            _ if self.reveal => {}
-            Listed::Devices => secrets::mask_device(&mut shown),
-            Listed::Documents(Listing::Tasks) => secrets::mask_task(&mut shown),
-            Listed::Documents(_) => {}
         }
-        shown
     }
 }
 
@@ -182,14 +179,9 @@ async fn correct_device(store: &dyn Store, listed: Listed, query: &mut Json) -> 
 }
 
 fn refuse_secrets(listed: Listed, filter: &Query, sort: &[Sort]) -> Result<(), Refusal> {
-    let is_secret: fn(&str) -> bool = match listed {
-        Listed::Devices => secrets::is_secret_field,
-        Listed::Documents(Listing::Tasks) => secrets::is_secret_task_field,
-        Listed::Documents(_) => return Ok(()),
-    };
     let fields = filter.fields();
     let mut fields = fields.iter().chain(sort.iter().map(|sort| &sort.field));
-    match fields.find(|field| is_secret(field)) {
+    match fields.find(|field| secrets::is_secret_field(listed, field)) {
         None => Ok(()),
         Some(field) => {
             Err(Refusal::Forbidden(format!("this API key may not search or sort by {field}, which may be a secret")))
