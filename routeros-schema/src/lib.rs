@@ -300,7 +300,9 @@ mod tests {
 
     const NEWEST: Release = Release { major: 7, minor: 24 };
 
-    fn check(path: &str, command: &str, arguments: &[(&str, &str)]) -> Result<(), String> {
+    type Arguments = &'static [(&'static str, &'static str)];
+
+    fn check(path: &str, command: &str, arguments: Arguments) -> Result<(), String> {
         let arguments = arguments.iter().map(|(name, value)| (*name, value.as_bytes()));
         Schema::get().check(NEWEST, path, command, arguments).map_err(|mistake| mistake.to_string())
     }
@@ -328,7 +330,7 @@ mod tests {
 
     #[test]
     fn commands_that_a_router_would_take_are_right() {
-        let right: [(&str, &str, &[(&str, &str)]); 8] = [
+        let right: [(&str, &str, Arguments); 8] = [
             ("/ip/address", "add", &[("address", "192.0.2.1/24"), ("interface", "ether1"), ("comment", "a=b;\"c\"")]),
             ("/ip/address", "set", &[(".id", "*1A"), ("disabled", "yes")]),
             ("/ip/address", "remove", &[("numbers", "*1,*2")]),
@@ -345,7 +347,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let cases: [(&str, &str, &[(&str, &str)], &str); 9] = [
+        let cases: [(&str, &str, Arguments, &str); 9] = [
             ("/ip/adress", "add", &[], "/ip/adress: there is no such menu"),
             ("/ip/service", "add", &[], "/ip/service: there is no command \"add\""),
             ("/ip/address", "add", &[("adress", "")], "/ip/address/add: there is no argument \"adress\""),
