@@ -1,7 +1,7 @@
 //! The `Store` trait: what every store does, in terms that fit an embedded database and a shared one alike.
 //!
-//! One call is one round trip where possible. Lists take the query tree, and an access filter is part of it, so that no caller can
-//! forget it. Documents are JSON as the NBI shows them; devices have their own type, since a session works on them.
+//! One call is one round trip where possible. Lists take the query tree; what somebody may see is joined to it by
+//! [`crate::ScopedStore`]. Documents are JSON as the NBI shows them; devices have their own type, since a session works on them.
 
 use std::time::Duration;
 

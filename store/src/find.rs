@@ -7,6 +7,24 @@ use tokio::sync::mpsc;
 
 use crate::StoreError;
 
+/// Fields of documents, devices apart, that are dates.
+pub const DATE_FIELDS: [&str; 14] = [
+    "timestamp",
+    "expiry",
+    "retryAt",
+    "stateTimestamp",
+    "uploadDate",
+    "requestedAt",
+    "acceptedAt",
+    "endedAt",
+    "startTime",
+    "completeTime",
+    "versionSeenAt",
+    "bootedAt",
+    "movement.firstAt",
+    "movement.lastAt",
+];
+
 /// Which records, in which order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Find {

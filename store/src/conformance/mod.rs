@@ -10,6 +10,7 @@ pub mod files;
 pub mod generated;
 pub mod leases;
 pub mod queries;
+pub mod scopes;
 pub mod tasks;
 pub mod transfers;
 
@@ -48,6 +49,8 @@ macro_rules! conformance {
                 uploads_are_apart;
             transfers: both_halves_of_a_transfer_are_one_record, settled_transfers_are_not_opened_again,
                 transfers_are_bounded;
+            scopes: only_what_is_within_a_scope_is_read, what_belongs_to_a_device_is_seen_with_it,
+                nothing_outside_a_scope_is_changed, documents_stay_within_a_scope, a_guard_decides_on_each_change;
         );
     };
     (@cases $make:expr; $($topic:ident: $($case:ident),+;)+) => {

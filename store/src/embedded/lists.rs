@@ -17,30 +17,12 @@ use tokio::sync::mpsc;
 use super::devices::from_text;
 use super::readers::{Lane, Readers};
 use super::{failed, transfers};
-use crate::{FileInfo, Find, Listing, QueryReport, Records, StoreError};
+use crate::{DATE_FIELDS, FileInfo, Find, Listing, QueryReport, Records, StoreError};
 
 /// Documents per page.
 const PAGE: usize = 200;
 /// Documents read ahead of whoever takes them.
 const AHEAD: usize = 64;
-
-/// Fields of documents that are dates.
-const DATES: [&str; 14] = [
-    "timestamp",
-    "expiry",
-    "retryAt",
-    "stateTimestamp",
-    "uploadDate",
-    "requestedAt",
-    "acceptedAt",
-    "endedAt",
-    "startTime",
-    "completeTime",
-    "versionSeenAt",
-    "bootedAt",
-    "movement.firstAt",
-    "movement.lastAt",
-];
 
 /// A document and what it is ordered by last.
 type Found = (String, Json);
@@ -217,7 +199,7 @@ impl DocumentScan {
             let key: String = row.get(0).map_err(&doing)?;
             let text = row.get_ref(1).and_then(|cell| Ok(cell.as_str()?)).map_err(&doing)?;
             match self.listing.document(&key, text) {
-                Ok(document) if self.filter.matches(&JsonRecord::with_dates(&document, &DATES)) => {
+                Ok(document) if self.filter.matches(&JsonRecord::with_dates(&document, &DATE_FIELDS)) => {
                     page.push((key.clone(), document));
                 }
                 Ok(_) => {}
@@ -249,7 +231,7 @@ fn pinned<'q>(query: &'q Query, name: &str) -> Option<Vec<&'q str>> {
 
 fn put_in_order(found: &mut Vec<Found>, sort: &[Sort], wanted: usize) {
     found.sort_by(|(left_key, left), (right_key, right)| {
-        let (left, right) = (JsonRecord::with_dates(left, &DATES), JsonRecord::with_dates(right, &DATES));
+        let (left, right) = (JsonRecord::with_dates(left, &DATE_FIELDS), JsonRecord::with_dates(right, &DATE_FIELDS));
         compare_records(sort, &left, &right).then_with(|| left_key.cmp(right_key))
     });
     found.truncate(wanted);
