@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::heartbeat::Heartbeat;
 use crate::path::event_segment;
 use crate::rpc::{DeviceIdStruct, Inform};
 use crate::tree::DeviceTree;
@@ -48,6 +49,9 @@ pub struct DeviceHead {
     /// Parameters that the device has taken and will apply later (Status 1, TR-069 A.3.2.1), until they are read again.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub pending: BTreeSet<String>,
+    /// When the next sign of life is due, of a device that promised heartbeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// What is known of a device is not all that it told: it exceeds what is kept of one device (`session::quota`).

@@ -14,6 +14,7 @@ pub mod device;
 pub mod entries;
 pub mod expression;
 pub mod fault;
+pub mod heartbeat;
 pub mod operation;
 pub mod path;
 pub mod plan;

@@ -9,6 +9,7 @@ pub mod command_line;
 pub mod demo;
 pub mod file_urls;
 pub mod first_start;
+mod heartbeats;
 pub mod known_paths;
 pub mod limit_options;
 pub mod listeners;

@@ -29,7 +29,7 @@ use crate::planning::StoredPlanner;
 use crate::ports::{Calls, Repairs, Status};
 use crate::record::Recorder;
 use crate::waker::{Directory, SessionNews, Waker, WakerParts, XmppRequests};
-use crate::{demo, first_start};
+use crate::{demo, first_start, heartbeats};
 
 /// Where a running server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +110,7 @@ pub async fn run_telling(
 
     let mut tasks = JoinSet::new();
     tasks.spawn(configuration.clone().follow(stop.clone()));
+    tasks.spawn(heartbeats::watch(store.clone(), stop.clone()));
     let mut cwmp_addresses = Vec::new();
     for listener in cwmp_listeners {
         cwmp_addresses.push(listener.socket.local_addr()?);

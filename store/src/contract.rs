@@ -230,6 +230,11 @@ pub trait Store: Send + Sync {
     /// One device.
     async fn get_device(&self, device_id: &str) -> Result<Option<StoredDevice>, StoreError>;
 
+    /// Marks devices whose heartbeat is overdue (`DeviceHead::heartbeat`), the longest first, and adds `device.heartbeat_missed` for each
+    /// to the outbox. A device that is in session is not missing, nor is one whose patience has not passed from `since` on, the time
+    /// when signs of life could be heard again. Returns who is marked now and was not before.
+    async fn miss_heartbeats(&self, now: i64, since: i64, limit: usize) -> Result<Vec<String>, StoreError>;
+
     /// Removes a device with its tasks, faults, operations, transfers, uploads, credentials and what came of its connection requests.
     /// Returns whether it was there.
     async fn delete_device(&self, device_id: &str) -> Result<bool, StoreError>;

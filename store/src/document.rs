@@ -36,6 +36,13 @@ pub fn device_document(device: &StoredDevice) -> Json {
         let mark = json!({ "_timestamp": format_date_time(overflow.at), "_reason": overflow.reason });
         map.insert("_overflow".into(), mark);
     }
+    if let Some(heartbeat) = &head.heartbeat {
+        let mut shown = Map::from_iter([("_due".to_owned(), format_date_time(heartbeat.due).into())]);
+        if let Some(time) = heartbeat.missed_at {
+            shown.insert("_missed".into(), format_date_time(time).into());
+        }
+        map.insert("_heartbeat".into(), shown.into());
+    }
     map.insert("_events".into(), json!(head.events));
     map.insert("_retryCount".into(), head.retry_count.into());
     if let Some(skew) = head.clock_skew {

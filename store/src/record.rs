@@ -135,6 +135,14 @@ impl Record for DeviceRecord<'_> {
             "_overflow._reason" => {
                 return self.head.overflow.as_ref().map_or(FieldValue::Missing, |overflow| text(&overflow.reason));
             }
+            "_heartbeat" if self.head.heartbeat.is_some() => return FieldValue::Object(None),
+            "_heartbeat._due" => {
+                return self.head.heartbeat.map_or(FieldValue::Missing, |heartbeat| FieldValue::Date(heartbeat.due));
+            }
+            "_heartbeat._missed" => {
+                let missed = self.head.heartbeat.and_then(|heartbeat| heartbeat.missed_at);
+                return missed.map_or(FieldValue::Missing, FieldValue::Date);
+            }
             "_tags" => return FieldValue::List(self.tags.keys().map(|tag| text(tag)).collect()),
             "_tagValues" if self.tag_texts().next().is_some() => return FieldValue::Object(None),
             "_timestamp" => return date(self.tree().map_or(0, |tree| tree.node(DeviceTree::ROOT).enumerated_at)),

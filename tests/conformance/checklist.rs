@@ -3,16 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Rows that may be marked `(not yet: …)`. Only ever lowered.
-const MOST_NOT_YET: usize = 49;
-
 /// How many rows there are: 176 of the checklist, 32 quirks.
 const ROWS: usize = 208;
 
 struct Row {
     id: String,
     file: String,
-    not_yet: Option<String>,
 }
 
 fn root() -> &'static Path {
@@ -29,12 +25,11 @@ fn rows() -> Vec<Row> {
             continue;
         }
         let mut cells = line.split('|').map(str::trim).skip(1);
-        let (Some(id), Some(text)) = (cells.next(), cells.next()) else { continue };
+        let (Some(id), Some(_)) = (cells.next(), cells.next()) else { continue };
         if id == "id" || id.starts_with("---") {
             continue;
         }
-        let mark = text.strip_prefix("(not yet: ").and_then(|rest| rest.split_once(')'));
-        rows.push(Row { id: id.to_owned(), file: file.clone(), not_yet: mark.map(|(reason, _)| reason.to_owned()) });
+        rows.push(Row { id: id.to_owned(), file: file.clone() });
     }
     rows
 }
@@ -69,13 +64,12 @@ fn every_row_has_its_test_and_every_test_its_row() {
         if !seen.insert(row.id.to_lowercase()) {
             wrong.push(format!("{} is there twice", row.id));
         }
-        match (tests.get(&row.id.to_lowercase()), &row.not_yet) {
-            (None, None) => wrong.push(format!("{} has no test", row.id)),
-            (Some(_), Some(reason)) => wrong.push(format!("{} has a test, but is marked (not yet: {reason})", row.id)),
-            (Some(files), None) if files.iter().any(|file| *file != row.file) => {
+        match tests.get(&row.id.to_lowercase()) {
+            None => wrong.push(format!("{} has no test", row.id)),
+            Some(files) if files.iter().any(|file| *file != row.file) => {
                 wrong.push(format!("the test of {} is in {files:?}, not in {}", row.id, row.file));
             }
-            (Some(_) | None, _) => {}
+            Some(_) => {}
         }
     }
     for (id, files) in tests.iter().filter(|(id, _)| !seen.contains(*id)) {
@@ -83,9 +77,4 @@ fn every_row_has_its_test_and_every_test_its_row() {
     }
     assert!(wrong.is_empty(), "docs/conformance.md and tests/conformance differ:\n{}", wrong.join("\n"));
     assert_eq!(rows.len(), ROWS);
-
-    let not_yet: Vec<String> =
-        rows.iter().filter_map(|row| Some(format!("{}: {}", row.id, row.not_yet.as_ref()?))).collect();
-    println!("{} rows are not yet kept:\n{}", not_yet.len(), not_yet.join("\n"));
-    assert!(not_yet.len() <= MOST_NOT_YET, "{} rows are marked, more than {MOST_NOT_YET}", not_yet.len());
 }

@@ -2,7 +2,12 @@
 
 use std::net::UdpSocket;
 
-use crate::kit::{Setup, eventually};
+use acs_core::change::SessionChange;
+use acs_core::heartbeat::Heartbeat;
+use serde_json::Value as Json;
+use store::Store;
+
+use crate::kit::{Server, Setup, eventually};
 
 #[test]
 fn n1_a_lightweight_notification_is_stored_when_it_is_signed_fresh_and_new() {
@@ -80,6 +85,42 @@ fn n2_lightweight_notifications_fall_back_to_plain_ones() {
         }
         assert!(server.faults(device.device_id()).is_empty());
     }
+}
+
+#[test]
+fn n3_missing_heartbeats_are_told_once() {
+    const POLICY: &str = "Device.ManagementServer.HeartbeatPolicy";
+    let script = format!(
+        r#"declare("{POLICY}.ReportingInterval", (), #{{value: 300}}); declare("{POLICY}.Enable", (), #{{value: true}});"#
+    );
+    let mut server = Setup::default().script("heartbeats", &script).start();
+    let mut device = server.simulated("N3", |_| {});
+    let id = device.device_id().to_owned();
+    server.session(&mut device, &["1 BOOT"]);
+    let heartbeat = |server: &Server| server.stored(&id)["_heartbeat"].clone();
+    let time = |text: &Json| chrono::DateTime::parse_from_rfc3339(text.as_str().unwrap()).unwrap().timestamp();
+    let stored = server.stored(&id);
+    assert_eq!(time(&stored["_heartbeat"]["_due"]) - time(&stored["_lastInform"]), 450);
+    assert_eq!(stored["_heartbeat"]["_missed"], Json::Null);
+
+    // As if it had been silent for so long.
+    server.restart_after(async |store| {
+        let mut head = store.get_device(&id).await.unwrap().unwrap().head;
+        head.heartbeat = Some(Heartbeat { patience: 1, due: head.last_inform + 1, missed_at: None });
+        store.commit_session(SessionChange { head, ..SessionChange::default() }).await.unwrap();
+    });
+    eventually("the heartbeat to be missed", || heartbeat(&server)["_missed"] != Json::Null);
+    assert_eq!(
+        server.get("/devices/?query={%22_heartbeat._missed%22:{%22$exists%22:true}}").as_array().unwrap().len(),
+        1
+    );
+    assert_eq!(server.outbox("device.heartbeat_resumed"), [] as [Json; 0]);
+
+    let mut device = server.simulated("N3", |_| {});
+    server.session(&mut device, &["14 HEARTBEAT"]);
+    assert_eq!(heartbeat(&server)["_missed"], Json::Null);
+    assert_eq!(server.outbox("device.heartbeat_missed").len(), 1);
+    assert_eq!(server.outbox("device.heartbeat_resumed").len(), 1);
 }
 
 #[test]

@@ -44,6 +44,7 @@ use serde_json::{Value as Json, json};
 use crate::change::{DeviceSnapshot, OutboxEvent, SessionChange, TaskChange};
 use crate::device::{DeviceHead, InformedValue, Tags, apply_tags, set_local};
 use crate::fault::{Fault, FaultRecord};
+use crate::heartbeat::Heartbeat;
 use crate::operation::Operation;
 use crate::path::{event_segment, is_name};
 use crate::planner::Purpose;
@@ -55,7 +56,7 @@ use crate::script::{ExtensionCall, LogEntry, ScriptFault, SessionFacts};
 use crate::task::Task;
 use crate::transfer::Transfer;
 use crate::tree::DeviceTree;
-use crate::value::{TypedValue, Value, XsdType};
+use crate::value::{TypedValue, Value, XsdType, format_date_time};
 
 use configuration::Configuration;
 use cycle::Cycle;
@@ -249,6 +250,10 @@ impl Session {
             events.insert("Registered".to_owned());
             outbox.push(event("device.registered", &head.id, timestamp, json!({})));
         }
+        if let Some(missed_at) = head.heartbeat.and_then(|heartbeat| heartbeat.missed_at) {
+            let detail = json!({ "missedAt": format_date_time(missed_at) });
+            outbox.push(event("device.heartbeat_resumed", &head.id, timestamp, detail));
+        }
         let mut tasks = snapshot.tasks;
         tasks.sort_by_key(|task| task.timestamp);
         let changes_when_informed = if structure { tree.changes().wrapping_sub(1) } else { tree.changes() };
@@ -429,6 +434,7 @@ impl Session {
     pub fn change(&mut self) -> SessionChange {
         let tree_changed = self.is_new || self.tree.changes() != self.changes_when_informed;
         let mut head = self.head.clone();
+        head.heartbeat = Heartbeat::after(&self.tree, self.facts.timestamp);
         let tree = tree_changed.then(|| {
             // The informed values are part of the tree from now on.
             head.informed.clear();

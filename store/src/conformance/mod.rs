@@ -8,6 +8,7 @@ pub mod documents;
 pub mod events;
 pub mod files;
 pub mod generated;
+pub mod heartbeats;
 pub mod leases;
 pub mod queries;
 pub mod scopes;
@@ -44,6 +45,7 @@ macro_rules! conformance {
                 a_replaced_task_takes_its_fault_along, a_deleted_fault_takes_its_task_along, waiting_tasks_are_in_order;
             events: events_are_in_order, events_come_without_a_session, a_failed_change_tells_nothing,
                 pruned_events_do_not_come_back;
+            heartbeats: a_missing_heartbeat_is_told_once, nobody_is_missing_before_his_time;
             leases: one_owner_at_a_time, a_lease_that_has_passed_on_writes_nothing, expired_leases_pass_on;
             files: files_are_kept_in_chunks, a_file_is_replaced_at_the_end, an_unfinished_file_leaves_nothing,
                 uploads_are_apart;

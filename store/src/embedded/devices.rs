@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::transfers::{Bounds, EncodedTransfer};
-use super::{failed, index, tasks, transfers};
+use super::{failed, heartbeats, index, tasks, transfers};
 use crate::StoreError;
 
 pub fn to_text<T: Serialize>(record: &T) -> Result<String, StoreError> {
@@ -189,22 +189,36 @@ impl EncodedChange {
     /// they do, to spare their indexes.
     fn update_head(&self, connection: &Connection) -> Result<Option<i64>, StoreError> {
         let doing = failed("writing a session");
-        let found: Option<(i64, i64, String)> = connection
+        let head = &self.head;
+        let written = connection
             .prepare_cached(
-                "UPDATE device SET last_inform = ?2, head = ?3 WHERE id = ?1 RETURNING no, registered, serial_number",
+                "UPDATE device SET last_inform = ?2, head = ?3 WHERE id = ?1
+                 RETURNING no, registered, serial_number, heartbeat_due, heartbeat_patience",
             )
             .and_then(|mut statement| {
-                let parameters = params![self.head.id, self.head.last_inform, self.encoded_head];
-                statement.query_row(parameters, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+                let parameters = params![head.id, head.last_inform, self.encoded_head];
+                let (due, patience) = heartbeats::columns(head);
+                let look = |row: &Row<'_>| {
+                    let is_as_before = row.get::<_, i64>(1)? == head.registered
+                        && row.get_ref(2)?.as_str()? == head.identity.serial_number
+                        && row.get::<_, Option<i64>>(3)? == due
+                        && row.get::<_, Option<i64>>(4)? == patience;
+                    Ok((row.get::<_, i64>(0)?, is_as_before))
+                };
+                statement.query_row(parameters, look).optional()
             })
-            .map_err(doing)?;
-        let Some((no, registered, serial_number)) = found else { return Ok(None) };
-        if registered != self.head.registered || serial_number != self.head.identity.serial_number {
+            .map_err(&doing)?;
+        let Some((no, is_as_before)) = written else { return Ok(None) };
+        if !is_as_before {
+            let (due, patience) = heartbeats::columns(head);
             connection
-                .execute(
-                    "UPDATE device SET registered = ?2, serial_number = ?3 WHERE no = ?1",
-                    params![no, self.head.registered, self.head.identity.serial_number],
+                .prepare_cached(
+                    "UPDATE device SET registered = ?2, serial_number = ?3, heartbeat_due = ?4, heartbeat_patience = ?5
+                     WHERE no = ?1",
                 )
+                .and_then(|mut statement| {
+                    statement.execute(params![no, head.registered, head.identity.serial_number, due, patience])
+                })
                 .map_err(doing)?;
         }
         Ok(Some(no))
@@ -212,9 +226,12 @@ impl EncodedChange {
 
     fn insert_head(&self, connection: &Connection) -> Result<i64, StoreError> {
         let head = &self.head;
+        let (due, patience) = heartbeats::columns(head);
         connection
             .prepare_cached(
-                "INSERT INTO device (id, last_inform, registered, serial_number, head) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO device
+                     (id, last_inform, registered, serial_number, head, heartbeat_due, heartbeat_patience)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )
             .and_then(|mut statement| {
                 statement.insert(params![
@@ -222,7 +239,9 @@ impl EncodedChange {
                     head.last_inform,
                     head.registered,
                     head.identity.serial_number,
-                    self.encoded_head
+                    self.encoded_head,
+                    due,
+                    patience
                 ])
             })
             .map_err(failed("writing a session"))

@@ -10,6 +10,7 @@
 mod devices;
 mod documents;
 mod files;
+mod heartbeats;
 mod index;
 mod leases;
 mod lists;

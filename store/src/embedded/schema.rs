@@ -6,7 +6,7 @@ use super::failed;
 use crate::StoreError;
 
 /// Steps from an empty file to the present schema. Never change one that was released; add another.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE device (
         no INTEGER PRIMARY KEY,
@@ -116,6 +116,12 @@ const MIGRATIONS: [&str; 3] = [
     CREATE UNIQUE INDEX upload ON file (device, command_key) WHERE device IS NOT NULL;
     CREATE INDEX upload_length ON file (device, length) WHERE device IS NOT NULL;
     CREATE INDEX upload_by_id ON file (device || ':' || command_key) WHERE device IS NOT NULL;
+",
+    "
+    -- Of devices that promised heartbeats, unless one is missing already.
+    ALTER TABLE device ADD COLUMN heartbeat_due INTEGER;
+    ALTER TABLE device ADD COLUMN heartbeat_patience INTEGER;
+    CREATE INDEX device_heartbeat_due ON device (heartbeat_due) WHERE heartbeat_due IS NOT NULL;
 ",
 ];
 

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use super::devices::{self, EncodedChange};
 use super::readers::Lane;
-use super::{EmbeddedStore, documents, failed, files, index, lists, scan, tasks, transfers};
+use super::{EmbeddedStore, documents, failed, files, heartbeats, index, lists, scan, tasks, transfers};
 use crate::{
     Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, Listing, Records, Statistics, Store, StoreError,
     StoredEvent, UploadUsage,
@@ -72,6 +72,24 @@ impl Store for EmbeddedStore {
     async fn get_device(&self, device_id: &str) -> Result<Option<StoredDevice>, StoreError> {
         let id = device_id.to_owned();
         self.read(move |connection| devices::read_device(connection, &id)).await
+    }
+
+    async fn miss_heartbeats(&self, now: i64, since: i64, limit: usize) -> Result<Vec<String>, StoreError> {
+        let mut overdue = self.read(move |connection| heartbeats::overdue(connection, now, since, limit)).await?;
+        overdue.retain(|id| !self.leases.owner(id).is_ok_and(|owner| owner.is_some()));
+        if overdue.is_empty() {
+            return Ok(overdue);
+        }
+        self.write(move |connection| {
+            let mut marked = Vec::new();
+            for id in overdue {
+                if heartbeats::mark(connection, &id, now)? {
+                    marked.push(id);
+                }
+            }
+            Ok(marked)
+        })
+        .await
     }
 
     async fn delete_device(&self, device_id: &str) -> Result<bool, StoreError> {

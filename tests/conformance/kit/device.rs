@@ -83,6 +83,8 @@ impl Device {
     /// Sends an Inform. What follows is in its namespace.
     pub fn send_inform(&mut self, inform: &Inform) -> Answer {
         self.namespace.clone_from(&inform.namespace);
+        // Times are whole milliseconds: what the last Inform told counts as just read in a session within the next one.
+        std::thread::sleep(std::time::Duration::from_millis(3));
         self.calls += 1;
         let id = format!("inform-{}", self.calls);
         self.post(&inform.envelope(&id))

@@ -166,7 +166,15 @@ impl Server {
 
     /// Stops in order, and starts again with what is stored, on new ports.
     pub fn restart(&mut self) {
+        self.restart_after(async |_| {});
+    }
+
+    /// The same, with a change of what is stored in between.
+    pub fn restart_after(&mut self, change: impl AsyncFnOnce(&EmbeddedStore)) {
         self.running.take().unwrap().stop();
+        let store = EmbeddedStore::open(&self.directory.path().join("lodestar.db")).unwrap();
+        self.runtime.block_on(change(&store));
+        drop(store);
         self.running = Some(Running::start(self.directory.path(), &self.arguments));
     }
 
