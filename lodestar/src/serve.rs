@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use ui_api::{ApiKeys, FileServer, Nbi, NbiOptions, SessionBoard};
+use ui_api::{ApiKeys, FileServer, Nbi, NbiOptions, SessionBoard, Users};
 
 use crate::file_urls::{self, FileUrls, FilesAddress};
 use crate::limit_options::fit_open_files;
@@ -69,6 +69,7 @@ pub async fn run_telling(
         demo::prepare(&*store).await?;
     }
     provide_api_key(&options, &*store).await?;
+    provide_administrator(&options, &*store).await?;
 
     // Addresses first: a port that is taken must stop the start before anything else happens.
     let mut cwmp_listeners = Vec::new();
@@ -207,6 +208,22 @@ async fn provide_api_key(options: &ServeOptions, store: &dyn Store) -> Result<()
         println!("the REST API's key, which is shown only this once: {key}");
     }
     Ok(())
+}
+
+/// The first start makes an administrator, with the password that the environment gives, or one that it says once.
+async fn provide_administrator(options: &ServeOptions, store: &dyn Store) -> Result<()> {
+    let given = std::env::var("LODESTAR_INITIAL_PASSWORD").ok().filter(|password| !password.is_empty());
+    let made = Users::ensure_initial(store, given).await.context("LODESTAR_INITIAL_PASSWORD")?;
+    match made {
+        Some(password) if options.demo => {
+            write_private_file(&options.data_dir.join("admin-password"), password.as_bytes())
+        }
+        Some(password) => {
+            println!("the password of the user admin, which is shown only this once: {password}");
+            Ok(())
+        }
+        None => Ok(()),
+    }
 }
 
 fn extensions_config(options: &ServeOptions) -> ExtensionsConfig {

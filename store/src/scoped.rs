@@ -136,6 +136,19 @@ impl ScopedStore {
         &self.store
     }
 
+    /// Whether there is no limit on devices.
+    pub fn sees_all_devices(&self) -> bool {
+        self.scope.devices == Query::True
+    }
+
+    /// Whether a change is permitted that is made in another way; see [`Scope::permit`].
+    ///
+    /// # Errors
+    /// [`ScopedError::Denied`]
+    pub fn permit(&self, kind: ChangeKind, content: &Json, object: Object<'_>) -> Result<(), ScopedError> {
+        self.scope.permit(kind, content, object)
+    }
+
     /// Devices.
     pub async fn find_devices(&self, find: Find) -> Result<Records<StoredDevice>, StoreError> {
         let filter = both(&self.scope.devices, find.filter);
@@ -155,7 +168,7 @@ impl ScopedStore {
 
     /// Whether a device is within the scope. With no limit on devices unknown ones are, too.
     pub async fn sees_device(&self, device_id: &str) -> Result<bool, StoreError> {
-        if self.scope.devices == Query::True {
+        if self.sees_all_devices() {
             return Ok(true);
         }
         Ok(self.count_devices(Query::equal("_id", device_id)).await? > 0)
@@ -377,7 +390,7 @@ impl ScopedStore {
             Listing::Tasks | Listing::Faults | Listing::Operations | Listing::Transfers | Listing::Uploads => true,
             Listing::Files | Listing::Documents(_) => false,
         };
-        belongs_to_device && self.scope.devices != Query::True
+        belongs_to_device && !self.sees_all_devices()
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
-use store::StoreError;
+use store::{ScopedError, StoreError};
 
 /// A body, at once or as a stream. A stream that fails cuts the connection, so that nobody takes half an answer for a whole one.
 pub type Body = UnsyncBoxBody<Bytes, StoreError>;
@@ -134,6 +134,8 @@ pub enum Refusal {
     Misdirected(String),
     /// 429, with the seconds to wait.
     TooManyFailures(u64),
+    /// 503: too much at once, of what takes its time.
+    Busy,
     /// 504, with what failed.
     NotReached(String),
     /// 500 or 503: the store's failure.
@@ -150,6 +152,17 @@ impl From<StoreError> for Refusal {
     }
 }
 
+impl From<ScopedError> for Refusal {
+    fn from(error: ScopedError) -> Refusal {
+        match error {
+            ScopedError::Store(error) => error.into(),
+            ScopedError::Denied => Refusal::Forbidden(
+                "this change is not permitted: see `validate` and `filter` of the permissions".to_owned(),
+            ),
+        }
+    }
+}
+
 impl Refusal {
     /// The answer that says so.
     pub fn into_answer(self) -> Answer {
@@ -157,7 +170,7 @@ impl Refusal {
             Refusal::BadRequest(message) => Answer::text(StatusCode::BAD_REQUEST, message),
             Refusal::Unauthorized => Answer::text(
                 StatusCode::UNAUTHORIZED,
-                "401 Unauthorized: an API key is required, as X-API-Key, as Bearer token, or as password of Basic authentication",
+                "401 Unauthorized: credentials are required: a user and password by Basic authentication, or an API key as X-API-Key, as Bearer token, or as password of Basic authentication",
             )
             .header(header::WWW_AUTHENTICATE, "Basic realm=\"Lodestar\", charset=\"UTF-8\"")
             .header(header::WWW_AUTHENTICATE, "Bearer realm=\"Lodestar\""),
@@ -179,9 +192,13 @@ impl Refusal {
             Refusal::Misdirected(message) => Answer::text(StatusCode::MISDIRECTED_REQUEST, message),
             Refusal::TooManyFailures(seconds) => Answer::text(
                 StatusCode::TOO_MANY_REQUESTS,
-                "429 Too Many Requests: too many wrong API keys from this address",
+                "429 Too Many Requests: too many wrong credentials from this address, or for this user",
             )
             .header(header::RETRY_AFTER, &seconds.to_string()),
+            Refusal::Busy => {
+                Answer::text(StatusCode::SERVICE_UNAVAILABLE, "503 Service Unavailable: too many logins at once")
+                    .header(header::RETRY_AFTER, "1")
+            }
             Refusal::NotReached(message) => {
                 Answer::text(StatusCode::GATEWAY_TIMEOUT, message.as_str()).reason(&message)
             }

@@ -1,9 +1,9 @@
-//! The interfaces for people and their systems: the NBI, with its API keys, and the file server.
+//! The interfaces for people and their systems: the NBI, with its users and API keys, and the file server.
 //!
 //! ```text
 //!  connection   sockets, request lines, limits
 //!    └ nbi        the REST API
-//!    │   ├ access     API keys, scopes, throttle, guard against other sites
+//!    │   ├ access     API keys, users, permissions, throttle, guard against other sites
 //!    │   └ answer     statuses, reason phrases, bodies
 //!    └ files      what devices download and upload
 //! ```
@@ -16,7 +16,7 @@ mod connection;
 mod files;
 mod nbi;
 
-pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
+pub use access::{ApiKeyError, ApiKeys, KeyInfo, NewKey, PasswordError, Scopes, UserError, UserInfo, Users};
 pub use connection::request_line;
 pub use files::{Direction, FileServer, Grant, PathRefusal, UploadLimits, UrlSigner, content_mark, serve_files};
 pub use nbi::{

@@ -6,15 +6,16 @@
 use acs_core::query::Query;
 use acs_core::value::{format_date_time, parse_date_time};
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use data_encoding::HEXLOWER;
 use hyper::Method;
-use hyper::header::{AUTHORIZATION, HeaderMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use store::{Collection, Find, Listing, Store, StoreError};
 use subtle::ConstantTimeEq;
+
+use super::permissions::device_query;
 
 /// The hexadecimal digits of the hash that are a key's id.
 const FINGERPRINT: usize = 16;
@@ -32,25 +33,46 @@ pub struct Scopes {
     /// Whether values of secret parameters (passwords, passphrases, keys) are shown, and may be searched and sorted by.
     #[serde(default)]
     pub reveal: bool,
+    /// An expression that devices must satisfy; `None` is all. Tasks, faults and whatever else belongs to a device go with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub devices: Option<String>,
 }
 
 impl Scopes {
     /// Everything.
     pub fn all() -> Scopes {
-        Scopes { methods: vec!["*".to_owned()], collections: vec!["*".to_owned()], reveal: true }
+        Scopes { methods: vec!["*".to_owned()], collections: vec!["*".to_owned()], reveal: true, devices: None }
     }
 
     /// Reading everything but secrets.
     pub fn read_only() -> Scopes {
-        Scopes { methods: vec!["GET".to_owned()], collections: vec!["*".to_owned()], reveal: false }
+        Scopes { methods: vec!["GET".to_owned()], collections: vec!["*".to_owned()], reveal: false, devices: None }
     }
 
     /// Whether a method may be used on a collection.
     pub fn allow(&self, method: &Method, collection: &str) -> bool {
-        let method = if method == Method::HEAD { "GET" } else { method.as_str() };
         let plain = |name: &str| name.replace('_', "").to_ascii_lowercase();
         let names = |list: &[String], wanted: &str| list.iter().any(|name| name == "*" || plain(name) == plain(wanted));
-        names(&self.methods, method) && names(&self.collections, collection)
+        let is_read = method == Method::HEAD && names(&self.methods, "GET");
+        (is_read || names(&self.methods, method.as_str())) && names(&self.collections, collection)
+    }
+
+    /// The devices as a query.
+    ///
+    /// # Errors
+    /// The expression cannot be used; says why.
+    pub fn device_query(&self, now: i64) -> Result<Query, String> {
+        self.devices.as_deref().map_or(Ok(Query::True), |devices| device_query(devices, now))
+    }
+
+    /// Whether the scope can be used.
+    fn check(&self) -> Result<(), ApiKeyError> {
+        let wrong = |reason: String| Err(ApiKeyError::Scope(reason));
+        const METHODS: [&str; 6] = ["*", "GET", "HEAD", "POST", "PUT", "DELETE"];
+        if let Some(method) = self.methods.iter().find(|method| !METHODS.contains(&method.as_str())) {
+            return wrong(format!("the method {method:?} is none of {}", METHODS.join(", ")));
+        }
+        self.device_query(0).map_or_else(|reason| wrong(format!("devices: {reason}")), |_| Ok(()))
     }
 }
 
@@ -90,6 +112,9 @@ pub enum ApiKeyError {
     /// An empty key, or one with characters that no header can carry.
     #[error("an API key must have visible ASCII characters only, and at least one")]
     Unusable,
+    /// A scope that cannot be used; says why.
+    #[error("{0}")]
+    Scope(String),
 }
 
 /// The keys in a store.
@@ -100,18 +125,29 @@ impl ApiKeys {
     /// Makes a key and stores its hash. `expires_at` is in milliseconds since the Unix epoch.
     ///
     /// # Errors
-    /// The store or the system's random numbers fail.
+    /// The store or the system's random numbers fail, or the scope cannot be used.
     pub async fn create(
         store: &dyn Store,
         name: &str,
         scopes: &Scopes,
         expires_at: Option<i64>,
     ) -> Result<NewKey, ApiKeyError> {
+        let (new, document) = ApiKeys::make(name, scopes, expires_at)?;
+        store.put(Collection::ApiKeys, &new.id, document).await?;
+        Ok(new)
+    }
+
+    /// Makes a key, and the document to be stored for it.
+    ///
+    /// # Errors
+    /// The system's random numbers fail, or the scope cannot be used.
+    pub fn make(name: &str, scopes: &Scopes, expires_at: Option<i64>) -> Result<(NewKey, Json), ApiKeyError> {
+        scopes.check()?;
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|error| ApiKeyError::Random(error.to_string()))?;
         let key = URL_SAFE_NO_PAD.encode(bytes);
-        let id = put(store, &key, name, scopes, expires_at).await?;
-        Ok(NewKey { key, id })
+        let (id, document) = document(&key, name, scopes, expires_at);
+        Ok((NewKey { key, id }, document))
     }
 
     /// On a first start, when there is no key: makes one that may do everything. With `given` (`LODESTAR_INITIAL_API_KEY`) that is
@@ -133,7 +169,8 @@ impl ApiKeys {
         if key.len() < SHORT_KEY {
             tracing::warn!(target: "nbi", "the initial API key is so short that it can be guessed");
         }
-        put(store, key, "initial", &Scopes::all(), None).await?;
+        let (id, document) = document(key, "initial", &Scopes::all(), None);
+        store.put(Collection::ApiKeys, &id, document).await?;
         Ok(None)
     }
 
@@ -168,13 +205,8 @@ impl ApiKeys {
     }
 }
 
-async fn put(
-    store: &dyn Store,
-    key: &str,
-    name: &str,
-    scopes: &Scopes,
-    expires_at: Option<i64>,
-) -> Result<String, StoreError> {
+/// A key's id and document.
+fn document(key: &str, name: &str, scopes: &Scopes, expires_at: Option<i64>) -> (String, Json) {
     let hash = hash(key);
     let id = hash[..FINGERPRINT].to_owned();
     let mut document = json!({
@@ -186,22 +218,23 @@ async fn put(
     if let Some(time) = expires_at {
         document["expires"] = format_date_time(time).into();
     }
-    store.put(Collection::ApiKeys, &id, document).await?;
-    Ok(id)
+    (id, document)
 }
 
 /// A key's document as it is stored. One that cannot be read in every part is no key: an expiry or a scope that was lost must not
 /// widen it.
-fn info(document: &Json) -> Option<KeyInfo> {
+pub(crate) fn info(document: &Json) -> Option<KeyInfo> {
     let text = |field: &str| document.get(field).and_then(Json::as_str);
     let expires_at = match document.get("expires") {
         None | Some(Json::Null) => None,
         Some(expires) => Some(parse_date_time(expires.as_str()?)?),
     };
+    let scopes = Scopes::deserialize(document.get("scopes")?).ok()?;
+    scopes.check().ok()?;
     Some(KeyInfo {
         id: text("_id")?.to_owned(),
         name: text("name").unwrap_or_default().to_owned(),
-        scopes: Scopes::deserialize(document.get("scopes")?).ok()?,
+        scopes,
         created_at: text("created").and_then(parse_date_time).unwrap_or_default(),
         expires_at,
     })
@@ -209,44 +242,6 @@ fn info(document: &Json) -> Option<KeyInfo> {
 
 fn hash(key: &str) -> String {
     HEXLOWER.encode(&Sha256::digest(key.as_bytes()))
-}
-
-/// What tells keys apart in the throttle, without being one.
-pub(crate) fn fingerprint(key: &str) -> u64 {
-    let digest = Sha256::digest(key.as_bytes());
-    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
-}
-
-/// The keys that a request presents, in any of the ways that clients know.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Presented(pub Vec<String>);
-
-impl Presented {
-    /// `X-API-Key: KEY`, `Authorization: Bearer KEY`, or `Authorization: Basic …` with the key as password and any user name.
-    pub fn of(headers: &HeaderMap) -> Presented {
-        let mut keys: Vec<String> = Vec::new();
-        let api_keys = headers.get_all("x-api-key").iter().filter_map(|value| value.to_str().ok());
-        keys.extend(api_keys.map(|key| key.trim().to_owned()));
-        for value in headers.get_all(AUTHORIZATION).iter().filter_map(|value| value.to_str().ok()) {
-            let Some((scheme, credentials)) = value.trim().split_once(' ') else { continue };
-            let credentials = credentials.trim();
-            if scheme.eq_ignore_ascii_case("bearer") {
-                keys.push(credentials.to_owned());
-            } else if scheme.eq_ignore_ascii_case("basic") {
-                keys.extend(basic_password(credentials));
-            }
-        }
-        keys.retain(|key| !key.is_empty());
-        // A request is one guess, or two: not a list of them.
-        keys.truncate(2);
-        Presented(keys)
-    }
-}
-
-fn basic_password(credentials: &str) -> Option<String> {
-    let bytes = STANDARD.decode(credentials).or_else(|_| STANDARD_NO_PAD.decode(credentials)).ok()?;
-    let text = String::from_utf8(bytes).ok()?;
-    text.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 #[cfg(test)]
@@ -279,28 +274,13 @@ mod tests {
             ("scopes", json!(null)),
             ("scopes", json!({"methods": ["GET"]})),
             ("scopes", json!({"methods": ["GET"], "collections": ["*"], "tenant": "a"})),
+            ("scopes", json!({"methods": ["GET"], "collections": ["*"], "devices": "Tags.lab IS"})),
+            ("scopes", json!({"methods": ["GET"], "collections": ["*"], "devices": "A = B"})),
+            ("scopes", json!({"methods": ["get"], "collections": ["*"]})),
         ] {
             let mut document = good.clone();
             document[field] = value;
             assert_eq!(info(&document), None, "{document}");
-        }
-    }
-
-    #[test]
-    fn keys_are_found_in_every_header() {
-        let presented = |headers: &[(&'static str, &str)]| {
-            let headers = headers.iter().map(|(name, value)| {
-                (hyper::header::HeaderName::from_static(name), hyper::header::HeaderValue::from_str(value).unwrap())
-            });
-            Presented::of(&headers.collect()).0
-        };
-        let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
-        assert_eq!(presented(&[("x-api-key", " k ")]), ["k"]);
-        assert_eq!(presented(&[("authorization", "bearer k")]), ["k"]);
-        assert_eq!(presented(&[("authorization", &basic("anyone:k:with:colons"))]), ["k:with:colons"]);
-        assert_eq!(presented(&[("authorization", &basic(":k")), ("x-api-key", "l")]), ["l", "k"]);
-        for value in ["Basic !", "Basic", "Digest username=\"x\"", "Bearer ", "k", &basic("no colon")] {
-            assert_eq!(presented(&[("authorization", value)]), [""; 0], "{value}");
         }
     }
 }

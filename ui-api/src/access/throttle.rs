@@ -1,103 +1,129 @@
-//! Slows guessing down: each source address may be wrong a few times, then only now and then.
+//! Slows guessing down: each source address, and each account, may be wrong a few times, then only now and then.
 //!
-//! An address that has used up its guesses is refused without a look at its key, with one exception: a key that was right from
-//! there before. So somebody who guesses from behind the same gateway cannot shut out those who know their keys.
+//! Who has used up the guesses is refused without a look at the credentials, with one exception: those that were right before. So
+//! somebody who guesses from behind the same gateway, or at the same account, cannot shut out those who know their credentials.
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
 use std::net::IpAddr;
 use std::sync::Mutex;
 
-/// Wrong keys in a row that are answered at once.
+/// Wrong credentials in a row that are answered at once.
 const BURST: f64 = 10.0;
 /// Milliseconds until another guess is given back.
 const REFILL: f64 = 6_000.0;
-/// Keys that are remembered as right, per address.
+/// Credentials that are remembered as right, per source.
 const TRUSTED: usize = 16;
-/// Addresses that are remembered. Beyond, the ones with the most guesses left are forgotten.
-const ADDRESSES: usize = 20_000;
+/// Sources that are remembered. Beyond, the ones with the most guesses left are forgotten.
+const SOURCES: usize = 20_000;
 
-/// The failures of all source addresses.
+/// The failures of all sources.
 #[derive(Debug, Default)]
-pub struct Throttle(Mutex<HashMap<IpAddr, Source>>);
-
-#[derive(Debug)]
-struct Source {
-    guesses: f64,
-    updated_at: i64,
-    /// Fingerprints of keys that were right.
-    trusted: Vec<u64>,
+pub struct Throttle {
+    sources: Mutex<HashMap<Source, Allowance>>,
+    /// Makes marks that mean nothing outside this process.
+    marks: RandomState,
 }
 
-impl Source {
+/// Where guesses come from, or what they are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// An address, see [`Source::address`].
+    Network(IpAddr),
+    /// An account, by the mark of its name.
+    Account(Mark),
+}
+
+/// Tells names or credentials apart, without being one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mark(u64);
+
+#[derive(Debug)]
+struct Allowance {
+    guesses: f64,
+    updated_at: i64,
+    /// Marks of credentials that were right.
+    trusted: Vec<Mark>,
+}
+
+impl Allowance {
     fn guesses_at(&self, now: i64) -> f64 {
         let passed = now.saturating_sub(self.updated_at).max(0) as f64;
         (self.guesses + passed / REFILL).min(BURST)
     }
 }
 
+impl Source {
+    /// What one client can change at will is one source: a whole /64 of IPv6.
+    pub fn address(address: IpAddr) -> Source {
+        Source::Network(match address.to_canonical() {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => {
+                let prefix = u128::from(address) & (u128::MAX << 64);
+                std::net::Ipv6Addr::from(prefix).into()
+            }
+        })
+    }
+}
+
 impl Throttle {
-    /// Whether a key from an address shall be looked at; if not, the seconds until one will be. Times are in milliseconds.
-    pub fn admit(&self, address: IpAddr, key: u64, now: i64) -> Result<(), u64> {
-        let Ok(sources) = self.0.lock() else { return Ok(()) };
-        match sources.get(&network(address)) {
-            Some(source) if source.guesses_at(now) < 1.0 && !source.trusted.contains(&key) => {
-                let wait = (1.0 - source.guesses_at(now)) * REFILL / 1_000.0;
+    /// The mark of a name or of credentials.
+    pub fn mark(&self, what: impl Hash) -> Mark {
+        Mark(self.marks.hash_one(what))
+    }
+
+    /// Whether credentials from a source shall be looked at; if not, the seconds until some will be. Times are in milliseconds.
+    pub fn admit(&self, source: Source, credentials: Mark, now: i64) -> Result<(), u64> {
+        let Ok(sources) = self.sources.lock() else { return Ok(()) };
+        match sources.get(&source) {
+            Some(known) if known.guesses_at(now) < 1.0 && !known.trusted.contains(&credentials) => {
+                let wait = (1.0 - known.guesses_at(now)) * REFILL / 1_000.0;
                 Err(wait.ceil() as u64)
             }
             _ => Ok(()),
         }
     }
 
-    /// A key from an address was wrong.
-    pub fn note_failure(&self, address: IpAddr, key: u64, now: i64) {
-        let Ok(mut sources) = self.0.lock() else { return };
-        if sources.len() >= ADDRESSES {
+    /// Credentials from a source were wrong.
+    pub fn note_failure(&self, source: Source, credentials: Mark, now: i64) {
+        let Ok(mut sources) = self.sources.lock() else { return };
+        if sources.len() >= SOURCES {
             forget_harmless(&mut sources, now);
         }
-        let source = entry(&mut sources, address, now);
-        source.guesses = (source.guesses_at(now) - 1.0).max(0.0);
-        source.updated_at = now;
-        // It was right once and is not any more: revoked, or expired.
-        source.trusted.retain(|trusted| *trusted != key);
+        let known = entry(&mut sources, source, now);
+        known.guesses = (known.guesses_at(now) - 1.0).max(0.0);
+        known.updated_at = now;
+        // They were right once and are not any more: revoked, expired, or changed.
+        known.trusted.retain(|trusted| *trusted != credentials);
     }
 
-    /// A key from an address was right.
-    pub fn note_success(&self, address: IpAddr, key: u64, now: i64) {
-        let Ok(mut sources) = self.0.lock() else { return };
-        if sources.len() >= ADDRESSES && !sources.contains_key(&network(address)) {
+    /// Credentials from a source were right.
+    pub fn note_success(&self, source: Source, credentials: Mark, now: i64) {
+        let Ok(mut sources) = self.sources.lock() else { return };
+        if sources.len() >= SOURCES && !sources.contains_key(&source) {
             return;
         }
-        let source = entry(&mut sources, address, now);
-        if !source.trusted.contains(&key) {
-            if source.trusted.len() >= TRUSTED {
-                source.trusted.remove(0);
+        let known = entry(&mut sources, source, now);
+        if !known.trusted.contains(&credentials) {
+            if known.trusted.len() >= TRUSTED {
+                known.trusted.remove(0);
             }
-            source.trusted.push(key);
+            known.trusted.push(credentials);
         }
     }
 }
 
-fn entry(sources: &mut HashMap<IpAddr, Source>, address: IpAddr, now: i64) -> &mut Source {
-    let fresh = || Source { guesses: BURST, updated_at: now, trusted: Vec::new() };
-    sources.entry(network(address)).or_insert_with(fresh)
+fn entry(sources: &mut HashMap<Source, Allowance>, source: Source, now: i64) -> &mut Allowance {
+    let fresh = || Allowance { guesses: BURST, updated_at: now, trusted: Vec::new() };
+    sources.entry(source).or_insert_with(fresh)
 }
 
 /// Makes room: first those with all their guesses, and if that is not enough, everybody.
-fn forget_harmless(sources: &mut HashMap<IpAddr, Source>, now: i64) {
-    sources.retain(|_, source| source.guesses_at(now) < BURST);
-    if sources.len() >= ADDRESSES {
+fn forget_harmless(sources: &mut HashMap<Source, Allowance>, now: i64) {
+    sources.retain(|_, known| known.guesses_at(now) < BURST);
+    if sources.len() >= SOURCES {
         sources.clear();
-    }
-}
-
-/// What one client can change at will is one source: a whole /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => {
-            let prefix = u128::from(address) & (u128::MAX << 64);
-            std::net::Ipv6Addr::from(prefix).into()
-        }
     }
 }
 
@@ -106,49 +132,53 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
+    fn address(text: &str) -> Source {
+        Source::address(text.parse().unwrap())
     }
 
     #[test]
     fn a_thousand_guesses_are_few_looks() {
         let throttle = Throttle::default();
-        let source = address("192.0.2.1");
-        let mut looks = 0;
-        for guess in 0..1_000u64 {
-            let now = guess as i64 * 10;
-            if throttle.admit(source, guess, now).is_ok() {
-                looks += 1;
-                throttle.note_failure(source, guess, now);
+        for source in [address("192.0.2.1"), Source::Account(throttle.mark("admin"))] {
+            let mut looks = 0;
+            for guess in 0..1_000i64 {
+                let (now, mark) = (guess * 10, throttle.mark(guess));
+                if throttle.admit(source, mark, now).is_ok() {
+                    looks += 1;
+                    throttle.note_failure(source, mark, now);
+                }
             }
+            // Ten at once, and one more after six of these ten seconds.
+            assert_eq!(looks, 11);
+            assert_eq!(throttle.admit(source, throttle.mark(1), 9_990), Err(3));
+            assert_eq!(throttle.admit(source, throttle.mark(1), 60_000), Ok(()));
         }
-        // Ten at once, and one more after six of these ten seconds.
-        assert_eq!(looks, 11);
-        assert_eq!(throttle.admit(source, 1, 9_990), Err(3));
-        assert_eq!(throttle.admit(source, 1, 60_000), Ok(()));
-        assert_eq!(throttle.admit(address("192.0.2.2"), 1, 9_990), Ok(()));
+        assert_eq!(throttle.admit(address("192.0.2.2"), throttle.mark(1), 9_990), Ok(()));
+        assert_eq!(throttle.admit(Source::Account(throttle.mark("other")), throttle.mark(1), 9_990), Ok(()));
     }
 
     #[test]
-    fn a_known_key_is_let_in_until_it_is_wrong() {
+    fn known_credentials_are_let_in_until_they_are_wrong() {
         let throttle = Throttle::default();
         let source = address("2001:db8::1");
-        throttle.note_success(source, 7, 0);
+        let (known, other) = (throttle.mark("known"), throttle.mark("other"));
+        throttle.note_success(source, known, 0);
         for guess in 100..200 {
-            throttle.note_failure(address(&format!("2001:db8::{guess}")), guess, 0);
+            throttle.note_failure(address(&format!("2001:db8::{guess}")), throttle.mark(guess), 0);
         }
-        assert!(throttle.admit(source, 8, 0).is_err());
-        assert!(throttle.admit(source, 7, 0).is_ok());
-        throttle.note_failure(source, 7, 0);
-        assert!(throttle.admit(source, 7, 0).is_err());
+        assert!(throttle.admit(source, other, 0).is_err());
+        assert!(throttle.admit(source, known, 0).is_ok());
+        throttle.note_failure(source, known, 0);
+        assert!(throttle.admit(source, known, 0).is_err());
     }
 
     #[test]
     fn memory_is_bounded() {
         let throttle = Throttle::default();
-        for number in 0..(ADDRESSES as u32 + 10) {
-            throttle.note_failure(std::net::Ipv4Addr::from(number).into(), 0, 0);
+        let mark = throttle.mark(0);
+        for number in 0..(SOURCES as u32 + 10) {
+            throttle.note_failure(Source::address(std::net::Ipv4Addr::from(number).into()), mark, 0);
         }
-        assert!(throttle.0.lock().unwrap().len() <= ADDRESSES);
+        assert!(throttle.sources.lock().unwrap().len() <= SOURCES);
     }
 }

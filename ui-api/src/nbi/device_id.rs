@@ -7,7 +7,7 @@
 
 use acs_core::query::{Operand, Query};
 use acs_core::rpc::DeviceIdStruct;
-use store::{Find, Store};
+use store::{Find, ScopedStore};
 
 use super::target::{Segment, decode};
 use crate::answer::Refusal;
@@ -33,7 +33,7 @@ impl Found {
 }
 
 /// Finds the device that an ID means. `Ok(None)`: none. [`Refusal::Conflict`]: several.
-pub async fn resolve(store: &dyn Store, given: &Segment) -> Result<Option<Found>, Refusal> {
+pub async fn resolve(store: &ScopedStore, given: &Segment) -> Result<Option<Found>, Refusal> {
     if store.count_devices(Query::equal("_id", given.text.as_str())).await? > 0 {
         return Ok(Some(Found { id: given.text.clone(), guessed: false }));
     }
@@ -58,7 +58,7 @@ pub async fn resolve(store: &dyn Store, given: &Segment) -> Result<Option<Found>
 }
 
 /// The same, where no device is a refusal.
-pub async fn require(store: &dyn Store, given: &Segment) -> Result<Found, Refusal> {
+pub async fn require(store: &ScopedStore, given: &Segment) -> Result<Found, Refusal> {
     resolve(store, given).await?.ok_or(Refusal::Missing("No such device"))
 }
 

@@ -6,7 +6,7 @@ use acs_core::path::is_name;
 use hyper::StatusCode;
 use presets::{ObjectTemplate, Preset, PresetProblem, Problems, Severity};
 use serde_json::{Value as Json, json};
-use store::{Collection, Store};
+use store::{Collection, ScopedStore};
 
 use super::lists::View;
 use crate::answer::{Answer, Refusal};
@@ -18,7 +18,7 @@ struct Accepted {
 }
 
 /// GET `/<collection>/<name>`
-pub async fn get(store: &dyn Store, collection: Collection, name: &str, view: &View) -> Result<Answer, Refusal> {
+pub async fn get(store: &ScopedStore, collection: Collection, name: &str, view: &View) -> Result<Answer, Refusal> {
     match store.get(collection, name).await? {
         Some(document) => Ok(Answer::json(StatusCode::OK, &view.show(document))),
         None => Err(Refusal::NotFound),
@@ -26,14 +26,14 @@ pub async fn get(store: &dyn Store, collection: Collection, name: &str, view: &V
 }
 
 /// PUT `/<collection>/<name>`
-pub async fn put(store: &dyn Store, collection: Collection, name: &str, body: &[u8]) -> Result<Answer, Refusal> {
+pub async fn put(store: &ScopedStore, collection: Collection, name: &str, body: &[u8]) -> Result<Answer, Refusal> {
     let accepted = read(collection, name, body).await?;
     store.put(collection, name, accepted.document).await?;
     Ok(Answer::empty(StatusCode::OK).warnings(accepted.warnings))
 }
 
 /// POST `/<collection>`: PUT with the name in the document, as `_id` or `name`.
-pub async fn post(store: &dyn Store, collection: Collection, body: &[u8]) -> Result<Answer, Refusal> {
+pub async fn post(store: &ScopedStore, collection: Collection, body: &[u8]) -> Result<Answer, Refusal> {
     let mut document = read_json(body)?;
     let name = ["_id", "name"].iter().find_map(|field| Some(document.get(field)?.as_str()?.to_owned()));
     let name = name.ok_or_else(|| bad("Missing '_id' property"))?;
@@ -46,7 +46,7 @@ pub async fn post(store: &dyn Store, collection: Collection, body: &[u8]) -> Res
 }
 
 /// DELETE `/<collection>/<name>`. What is not there need not be deleted.
-pub async fn delete(store: &dyn Store, collection: Collection, name: &str) -> Result<Answer, Refusal> {
+pub async fn delete(store: &ScopedStore, collection: Collection, name: &str) -> Result<Answer, Refusal> {
     store.delete(collection, name).await?;
     Ok(Answer::empty(StatusCode::OK))
 }

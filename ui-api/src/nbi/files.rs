@@ -5,14 +5,14 @@ use http_body_util::BodyExt;
 use hyper::StatusCode;
 use hyper::body::Body as HttpBody;
 use hyper::header::HeaderMap;
-use store::{FileMetadata, Store};
+use store::{FileMetadata, ScopedStore};
 
 use super::lists::View;
 use super::{BODY_TIMEOUT, BodyError};
 use crate::answer::{Answer, Refusal};
 
 /// GET `/files/<name>`: the description.
-pub async fn get(store: &dyn Store, name: &str, view: &View) -> Result<Answer, Refusal> {
+pub async fn get(store: &ScopedStore, name: &str, view: &View) -> Result<Answer, Refusal> {
     match store.get_file(name).await? {
         Some(file) => Ok(Answer::json(StatusCode::OK, &view.show(file.document()))),
         None => Err(Refusal::NotFound),
@@ -22,7 +22,7 @@ pub async fn get(store: &dyn Store, name: &str, view: &View) -> Result<Answer, R
 /// PUT `/files/<name>`, with the headers `fileType`, `oui`, `productClass` and `version`. A file of that name is replaced, once
 /// the new one is complete.
 pub async fn put<B>(
-    store: &dyn Store,
+    store: &ScopedStore,
     name: &str,
     headers: &HeaderMap,
     mut body: B,
@@ -65,7 +65,7 @@ where
 }
 
 /// DELETE `/files/<name>`
-pub async fn delete(store: &dyn Store, name: &str) -> Result<Answer, Refusal> {
+pub async fn delete(store: &ScopedStore, name: &str) -> Result<Answer, Refusal> {
     match store.delete_file(name).await? {
         true => Ok(Answer::empty(StatusCode::OK)),
         false => Err(Refusal::NotFound),

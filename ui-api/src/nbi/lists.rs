@@ -6,7 +6,7 @@ use futures_util::stream;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderName};
 use serde_json::Value as Json;
-use store::{Find, Listing, Records, Store, StoreError, device_document};
+use store::{Find, Listing, Records, ScopedStore, StoreError, device_document};
 
 use super::routes::Listed;
 use super::target::{Parameters, Segment};
@@ -36,7 +36,7 @@ pub struct View {
 
 /// The answer to GET or HEAD on a collection.
 pub async fn list(
-    store: &dyn Store,
+    store: &ScopedStore,
     listed: Listed,
     parameters: &Parameters,
     reveal: bool,
@@ -95,7 +95,7 @@ impl View {
 }
 
 async fn read_request(
-    store: &dyn Store,
+    store: &ScopedStore,
     listed: Listed,
     parameters: &Parameters,
     reveal: bool,
@@ -155,7 +155,7 @@ fn trim_names(json: &mut Json) {
 }
 
 /// A query for one device, by an ID that there is not, is taken for the device that the ID means.
-async fn correct_device(store: &dyn Store, listed: Listed, query: &mut Json) -> Result<Option<String>, Refusal> {
+async fn correct_device(store: &ScopedStore, listed: Listed, query: &mut Json) -> Result<Option<String>, Refusal> {
     let field = match listed {
         Listed::Devices => "_id",
         Listed::Documents(Listing::Tasks | Listing::Faults | Listing::Transfers | Listing::Uploads) => "device",
@@ -183,9 +183,9 @@ fn refuse_secrets(listed: Listed, filter: &Query, sort: &[Sort]) -> Result<(), R
     let mut fields = fields.iter().chain(sort.iter().map(|sort| &sort.field));
     match fields.find(|field| secrets::is_secret_field(listed, field)) {
         None => Ok(()),
-        Some(field) => {
-            Err(Refusal::Forbidden(format!("this API key may not search or sort by {field}, which may be a secret")))
-        }
+        Some(field) => Err(Refusal::Forbidden(format!(
+            "without `reveal` nobody may search or sort by {field}, which may be a secret"
+        ))),
     }
 }
 

@@ -4,6 +4,7 @@
 //!  connection      sockets; request lines are repaired before they are parsed
 //!    └ Nbi::answer     who asks, may they, what for
 //!        ├ lists           GET /<collection>
+//!        ├ accounts        users, permissions, API keys
 //!        ├ documents       presets, provisions, virtual parameters, objects, config
 //!        ├ devices         devices, tags, faults
 //!        ├ files           what devices download
@@ -16,6 +17,7 @@
 //! tasks mean (`acs_core`), where things are kept (`store`), who wakes devices ([`DeviceWaker`]), who plans
 //! sessions ([`Planner`]).
 
+mod accounts;
 mod credentials;
 mod device_id;
 mod devices;
@@ -45,13 +47,14 @@ use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue, SERVER, X_CONTENT_TY
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::Value as Json;
-use store::{Listing, Store, StoreError};
+use store::{Listing, Scope, ScopedStore, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::access::{ApiKeys, KeyInfo, Presented, Throttle, check_browser, check_host, fingerprint};
+use crate::access::{Authenticator, Principal, check_browser, check_host};
 use crate::answer::{Answer, Body, Refusal};
 use crate::connection;
+use accounts::Asker;
 use lists::View;
 use routes::{Listed, Route};
 use target::Parameters;
@@ -113,7 +116,7 @@ pub struct Nbi {
     configuration: Option<Arc<dyn ConfigurationFollower>>,
     repairs: Option<Arc<dyn RepairReport>>,
     options: NbiOptions,
-    throttle: Throttle,
+    authenticator: Authenticator,
 }
 
 /// Where a request comes from.
@@ -122,39 +125,6 @@ struct Origin {
     address: IpAddr,
     /// Whether the `Host` header must be one of those that are known.
     is_host_checked: bool,
-}
-
-/// What a request may do.
-enum Access {
-    /// Everything: the NBI is open.
-    Open,
-    /// What a key allows.
-    Key(KeyInfo),
-}
-
-impl Access {
-    fn reveals(&self) -> bool {
-        match self {
-            Access::Open => true,
-            Access::Key(key) => key.scopes.reveal,
-        }
-    }
-
-    fn check(&self, method: &Method, collection: &str) -> Result<(), Refusal> {
-        match self {
-            Access::Key(key) if !key.scopes.allow(method, collection) => {
-                Err(Refusal::Forbidden(format!("this API key may not use {method} on {collection}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Access::Open => "",
-            Access::Key(key) => &key.name,
-        }
-    }
 }
 
 /// Knows how the server does.
@@ -181,6 +151,7 @@ impl Nbi {
     /// An NBI that cannot wake devices: connection requests fail with that reason.
     pub fn new(store: Arc<dyn Store>, options: NbiOptions) -> Nbi {
         Nbi {
+            authenticator: Authenticator::new(store.clone()),
             store,
             waker: Arc::new(NoWaker),
             sessions: Arc::new(SessionBoard::default()),
@@ -189,7 +160,6 @@ impl Nbi {
             configuration: None,
             repairs: None,
             options,
-            throttle: Throttle::default(),
         }
     }
 
@@ -234,9 +204,12 @@ impl Nbi {
     {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
-        let mut key_name = String::new();
-        let answer = match self.handle(&parts, body, origin, &mut key_name).await {
+        let mut who = String::new();
+        let answer = match self.handle(&parts, body, origin, &mut who).await {
             Ok(answer) => answer,
+            Err(Refusal::NotReached(reason)) if accepts_json(&parts) => {
+                Answer::json(StatusCode::GATEWAY_TIMEOUT, &serde_json::json!({ "reason": reason })).reason(&reason)
+            }
             Err(refusal) => refusal.into_answer(),
         };
         let mut response = answer.into_response();
@@ -253,14 +226,14 @@ impl Nbi {
             method = %parts.method,
             path = parts.uri.path(),
             status = response.status().as_u16(),
-            key = key_name,
+            who,
             milliseconds = started.elapsed().as_millis() as u64,
             "request"
         );
         response
     }
 
-    async fn handle<B>(&self, parts: &Parts, body: B, origin: Origin, key_name: &mut String) -> Result<Answer, Refusal>
+    async fn handle<B>(&self, parts: &Parts, body: B, origin: Origin, who: &mut String) -> Result<Answer, Refusal>
     where
         B: HttpBody<Data = Bytes, Error: BodyError> + Unpin,
     {
@@ -271,32 +244,45 @@ impl Nbi {
             return self.health(&parts.method).await;
         }
         check_browser(&parts.method, &parts.headers)?;
-        let access = self.authenticate(parts, origin.address).await?;
-        access.name().clone_into(key_name);
+        let now = chrono::Utc::now().timestamp_millis();
+        let principal = match self.options.open {
+            true => Principal::Open,
+            false => self.authenticator.authenticate(&parts.headers, origin.address, now).await?,
+        };
+        principal.name().clone_into(who);
         let route = Route::find(parts.uri.path()).ok_or(Refusal::NotFound)?;
         let methods = route.methods();
         if !methods.contains(&parts.method) {
             let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
             return Err(Refusal::MethodNotAllowed(names.join(", ")));
         }
-        if let Some(collection) = route.collection() {
-            access.check(&parts.method, collection)?;
+        if let Route::Account(account) = &route {
+            let body = read_body(body, self.options.body_limit).await?;
+            let asker = Asker { principal: &principal, address: origin.address, now };
+            return accounts::answer(self, account, &parts.method, &asker, &body).await;
         }
+        let scope = match route.subject() {
+            Some(subject) => principal.scope(&parts.method, subject, now)?,
+            None => Scope::everything(),
+        };
+        // Whoever answers has this store and no other.
+        let store = &ScopedStore::new(self.store.clone(), scope);
+        let reveal = principal.reveals(now);
         let parameters = Parameters::parse(parts.uri.query().unwrap_or_default());
         let answer = match parts.method {
             Method::GET | Method::HEAD => {
-                return self.read(&route, &parameters, access.reveals(), parts.method == Method::HEAD).await;
+                return self.read(store, &route, &parameters, reveal, parts.method == Method::HEAD).await;
             }
-            Method::DELETE => self.delete(&route).await?,
+            Method::DELETE => self.delete(store, &route).await?,
             _ => {
                 if let Route::File(name) = &route {
-                    files::put(&*self.store, name, &parts.headers, body, self.options.file_limit).await?
+                    files::put(store, name, &parts.headers, body, self.options.file_limit).await?
                 } else {
                     let body = read_body(body, self.options.body_limit).await?;
                     if let Route::Plan(id) = &route {
-                        return plans::post(self, id, &body, access.reveals()).await;
+                        return plans::post(self, store, id, &body, reveal).await;
                     }
-                    self.write(&route, &parts.method, &parameters, &body).await?
+                    self.write(store, &route, &parts.method, &parameters, &body).await?
                 }
             }
         };
@@ -321,34 +307,14 @@ impl Nbi {
         })
     }
 
-    async fn authenticate(&self, parts: &Parts, address: IpAddr) -> Result<Access, Refusal> {
-        if self.options.open {
-            return Ok(Access::Open);
-        }
-        let now = chrono::Utc::now().timestamp_millis();
-        let Presented(keys) = Presented::of(&parts.headers);
-        for key in &keys {
-            let mark = fingerprint(key);
-            self.throttle.admit(address, mark, now).map_err(Refusal::TooManyFailures)?;
-            match ApiKeys::find(&*self.store, key, now).await? {
-                Some(known) => {
-                    self.throttle.note_success(address, mark, now);
-                    return Ok(Access::Key(known));
-                }
-                None => self.throttle.note_failure(address, mark, now),
-            }
-        }
-        Err(Refusal::Unauthorized)
-    }
-
     async fn read(
         &self,
+        store: &ScopedStore,
         route: &Route,
         parameters: &Parameters,
         reveal: bool,
         is_head: bool,
     ) -> Result<Answer, Refusal> {
-        let store = &*self.store;
         let view = |listed| View::read(listed, parameters, reveal);
         let view_of = |listing| view(Listed::Documents(listing));
         match route {
@@ -369,24 +335,29 @@ impl Nbi {
                 devices::get_part(store, Listing::Transfers, id, &view_of(Listing::Transfers)?).await
             }
             Route::Upload(id) => devices::get_part(store, Listing::Uploads, id, &view_of(Listing::Uploads)?).await,
-            Route::UploadContent(id) => uploads::content(&self.store, id, reveal, is_head).await,
+            Route::UploadContent(id) => uploads::content(store, id, reveal, is_head).await,
             Route::Operation(id) => {
                 let view = view_of(Listing::Operations)?;
                 devices::get_listed(store, Listing::Operations, id, &view).await
             }
             Route::File(name) => files::get(store, name, &view_of(Listing::Files)?).await,
+            Route::Repairs if !store.sees_all_devices() => {
+                Err(Refusal::Forbidden("repairs tell of all devices, of which some are hidden".to_owned()))
+            }
             Route::Repairs => {
                 let list = self.repairs.as_ref().map_or_else(|| Json::Array(Vec::new()), |report| report.repairs());
                 Ok(Answer::json(StatusCode::OK, &list))
             }
-            Route::Tag(..) | Route::DeviceTasks(_) | Route::Plan(_) | Route::Retry(_) | Route::Credentials(_) => {
-                Err(Refusal::NotFound)
-            }
+            Route::Tag(..)
+            | Route::DeviceTasks(_)
+            | Route::Plan(_)
+            | Route::Retry(_)
+            | Route::Credentials(_)
+            | Route::Account(_) => Err(Refusal::NotFound),
         }
     }
 
-    async fn delete(&self, route: &Route) -> Result<Answer, Refusal> {
-        let store = &*self.store;
+    async fn delete(&self, store: &ScopedStore, route: &Route) -> Result<Answer, Refusal> {
         match route {
             Route::Document(collection, name) => documents::delete(store, *collection, name).await,
             Route::Device(id) => devices::delete(store, id).await,
@@ -403,12 +374,12 @@ impl Nbi {
     /// PUT and POST.
     async fn write(
         &self,
+        store: &ScopedStore,
         route: &Route,
         method: &Method,
         parameters: &Parameters,
         body: &[u8],
     ) -> Result<Answer, Refusal> {
-        let store = &*self.store;
         match route {
             Route::List(Listed::Documents(Listing::Documents(collection))) => {
                 documents::post(store, *collection, body).await
@@ -416,11 +387,20 @@ impl Nbi {
             Route::Document(collection, name) => documents::put(store, *collection, name, body).await,
             Route::Credentials(id) => credentials::put(store, id, body).await,
             Route::Tag(id, tag) => devices::tag(store, id, tag, method).await,
-            Route::DeviceTasks(id) => tasks::post(self, id, parameters, body).await,
+            Route::DeviceTasks(id) => tasks::post(self, store, id, parameters, body).await,
             Route::Retry(id) => tasks::retry(store, id).await,
             _ => Err(Refusal::NotFound),
         }
     }
+}
+
+/// Whether a client says that it understands JSON.
+fn accepts_json(parts: &Parts) -> bool {
+    let accepted = parts.headers.get_all(hyper::header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|range| {
+        let media_type = range.split(';').next().unwrap_or_default().trim();
+        media_type.eq_ignore_ascii_case("application/json")
+    })
 }
 
 async fn read_body<B>(body: B, limit: usize) -> Result<Bytes, Refusal>

@@ -6,7 +6,7 @@ use acs_core::value::Value;
 use async_trait::async_trait;
 use hyper::StatusCode;
 use serde_json::{Map, Value as Json};
-use store::StoreError;
+use store::{ScopedStore, StoreError};
 
 use super::documents::read_json;
 use super::target::Segment;
@@ -90,11 +90,17 @@ impl From<PlanError> for Refusal {
 }
 
 /// POST `/devices/<id>/plan`
-pub async fn post(nbi: &Nbi, given: &Segment, body: &[u8], reveal: bool) -> Result<Answer, Refusal> {
+pub async fn post(
+    nbi: &Nbi,
+    store: &ScopedStore,
+    given: &Segment,
+    body: &[u8],
+    reveal: bool,
+) -> Result<Answer, Refusal> {
     let Some(planner) = &nbi.planner else { return Err(Refusal::NotFound) };
     let document = if body.trim_ascii().is_empty() { Json::Object(Map::new()) } else { read_json(body)? };
     let request = read_request(&document, reveal)?;
-    let found = device_id::require(&*nbi.store, given).await?;
+    let found = device_id::require(store, given).await?;
     let mut plan = planner.plan(&found.id, request).await?;
     if !reveal {
         secrets::mask_plan(&mut plan);

@@ -3,7 +3,9 @@
 use hyper::Method;
 use store::{Collection, Listing};
 
+use super::accounts::AccountRoute;
 use super::target::{Segment, segments};
+use crate::access::Subject;
 
 /// What lists are taken of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,9 +57,11 @@ pub enum Route {
     UploadContent(Segment),
     /// `/repairs`
     Repairs,
+    /// `/users`, `/permissions`, `/api_keys`, and what is below
+    Account(AccountRoute),
 }
 
-/// Documents that can be read, and some written, over the NBI. Users, API keys and permissions cannot.
+/// Documents that are read and written over the NBI as they are. Users, API keys and permissions are not: see `accounts`.
 const OPEN_COLLECTIONS: [Collection; 5] = [
     Collection::Presets,
     Collection::Provisions,
@@ -114,6 +118,9 @@ impl Route {
         }
         if first.text == "status" && rest.is_empty() {
             return Some(Route::Status);
+        }
+        if let Some(account) = AccountRoute::find(&first.text, rest) {
+            return Some(Route::Account(account));
         }
         let listed = Listed::named(&first.text)?;
         let text = |segment: &Segment| segment.text.clone();
@@ -180,13 +187,21 @@ impl Route {
             Route::Tag(..) => ADD_OR_DELETE,
             Route::Credentials(_) => WRITE,
             Route::DeviceTasks(_) | Route::Plan(_) | Route::Retry(_) => ADD,
+            Route::Account(account) => account.methods(),
         }
     }
 
-    /// The collection that a key's scope must allow. Queueing a task is a matter of tasks.
-    pub fn collection(&self) -> Option<&'static str> {
+    /// What whoever asks must have access to; `None` for what is for everybody who is known, and for accounts, which have rules of
+    /// their own. For keys, queueing a task is a matter of tasks; for users, of devices.
+    pub fn subject(&self) -> Option<Subject> {
+        let collection = self.collection()?;
+        let resource = if matches!(self, Route::DeviceTasks(_)) { "devices" } else { collection };
+        Some(Subject { collection, resource })
+    }
+
+    fn collection(&self) -> Option<&'static str> {
         match self {
-            Route::Root | Route::Status => None,
+            Route::Root | Route::Status | Route::Account(_) => None,
             Route::List(listed) => Some(listed.name()),
             Route::Document(collection, _) => Some(collection.name()),
             Route::Device(_)
@@ -220,12 +235,11 @@ mod tests {
     #[test]
     fn what_is_not_for_everybody_is_not_there() {
         let paths = [
-            "/users",
-            "/permissions",
-            "/apiKeys",
-            "/api_keys",
-            "/apikeys/x",
             "/deviceCredentials/x",
+            "/device_credentials",
+            "/connectionRequests",
+            "/users/x/roles",
+            "/permissions/x/password",
             "/cache",
             "/locks",
             "/nothing",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use acs_core::task::{Task, TaskState};
 use hyper::StatusCode;
 use serde_json::Value as Json;
-use store::{Store, StoreError};
+use store::{ScopedStore, Store, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinError;
 
@@ -25,7 +25,13 @@ const NOT_PROCESSED: &str = "Task queued but not processed";
 const FAULTED: &str = "Task faulted";
 
 /// POST `/devices/<id>/tasks[?connection_request][&timeout=ms]`
-pub async fn post(nbi: &Nbi, given: &Segment, parameters: &Parameters, body: &[u8]) -> Result<Answer, Refusal> {
+pub async fn post(
+    nbi: &Nbi,
+    store: &ScopedStore,
+    given: &Segment,
+    parameters: &Parameters,
+    body: &[u8],
+) -> Result<Answer, Refusal> {
     let wakes = parameters.has("connection_request");
     let document = if body.trim_ascii().is_empty() { None } else { Some(read_json(body)?) };
     if document.is_none() && !wakes {
@@ -35,10 +41,10 @@ pub async fn post(nbi: &Nbi, given: &Segment, parameters: &Parameters, body: &[u
     let timeout = parameters.number("timeout").map_err(Refusal::BadRequest)?;
     let timeout = timeout.map_or(nbi.options.online_threshold, |time| Duration::from_millis(time.min(LONGEST_WAIT)));
 
-    let found = device_id::require(&*nbi.store, given).await?;
+    let found = device_id::require(store, given).await?;
     let answer = match document {
         Some(document) => {
-            let task = queue(nbi, &found.id, document).await?;
+            let task = queue(store, &found.id, document).await?;
             if wakes { wake_and_wait(nbi, task, timeout).await? } else { accepted(&task) }
         }
         None => {
@@ -49,20 +55,20 @@ pub async fn post(nbi: &Nbi, given: &Segment, parameters: &Parameters, body: &[u
     Ok(answer.warnings(found.warning()))
 }
 
-async fn queue(nbi: &Nbi, device: &str, document: Json) -> Result<Task, Refusal> {
+async fn queue(store: &ScopedStore, device: &str, document: Json) -> Result<Task, Refusal> {
     let now = chrono::Utc::now().timestamp_millis();
     let id =
         new_id(now).map_err(|reason| Refusal::Store(StoreError::Database { doing: "numbering a task", reason }))?;
     let mut document = task_body::normalize(document);
-    name_file(&*nbi.store, &mut document).await?;
+    name_file(store, &mut document).await?;
     let task = Task::from_document(&document, device, id, now)
         .map_err(|error| Refusal::BadRequest(format!("Error: {error}")))?;
-    nbi.store.insert_task(task.clone()).await?;
+    store.insert_task(task.clone()).await?;
     Ok(task)
 }
 
 /// An old form of download names a stored file only, as `file`; its type is known here.
-async fn name_file(store: &dyn Store, document: &mut Json) -> Result<(), Refusal> {
+async fn name_file(store: &ScopedStore, document: &mut Json) -> Result<(), Refusal> {
     let is_download = document.get("name").and_then(Json::as_str) == Some("download");
     let Some(name) = document.get("file").and_then(Json::as_str).filter(|_| is_download).map(str::to_owned) else {
         return Ok(());
@@ -176,7 +182,7 @@ async fn is_reached(
 }
 
 /// GET `/tasks/<id>`; tasks that are over stay for a while.
-pub async fn get(store: &dyn Store, id: &str, view: &View) -> Result<Answer, Refusal> {
+pub async fn get(store: &ScopedStore, id: &str, view: &View) -> Result<Answer, Refusal> {
     match store.get_task(id).await? {
         Some(task) => Ok(Answer::json(StatusCode::OK, &view.show(task.document()))),
         None => Err(Refusal::Missing("Task not found")),
@@ -184,13 +190,13 @@ pub async fn get(store: &dyn Store, id: &str, view: &View) -> Result<Answer, Ref
 }
 
 /// DELETE `/tasks/<id>`: with its fault.
-pub async fn delete(store: &dyn Store, id: &str) -> Result<Answer, Refusal> {
+pub async fn delete(store: &ScopedStore, id: &str) -> Result<Answer, Refusal> {
     let now = chrono::Utc::now().timestamp_millis();
     done(store.cancel_task(id, now).await?)
 }
 
 /// POST `/tasks/<id>/retry`: its fault is deleted, so the next session tries again.
-pub async fn retry(store: &dyn Store, id: &str) -> Result<Answer, Refusal> {
+pub async fn retry(store: &ScopedStore, id: &str) -> Result<Answer, Refusal> {
     let now = chrono::Utc::now().timestamp_millis();
     done(store.retry_task(id, now).await?)
 }

@@ -141,5 +141,6 @@ conversations!(
     plans,
     files,
     scopes,
-    browsers
+    browsers,
+    accounts,
 );

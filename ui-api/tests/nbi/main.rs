@@ -13,3 +13,4 @@ mod lists;
 mod raw;
 mod tasks;
 mod uploads;
+mod users;
