@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::accounts::{KeyCommand, UserCommand};
+
 /// A TR-069 auto configuration server.
 #[derive(Debug, Parser)]
 #[command(name = "lodestar", version, about, max_term_width = 100)]
@@ -45,6 +47,12 @@ pub enum Command {
     Replay(ReplayArguments),
     /// Check provision scripts without running them.
     Check(CheckArguments),
+    /// Make, change, remove and list users.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make, remove and list API keys.
+    #[command(subcommand)]
+    Key(KeyCommand),
 }
 
 /// Options of `serve`. Flags win over the environment, that over the configuration file.

@@ -3,6 +3,7 @@
 //! What lives here: configuration snapshots, the command line's commands, starting and stopping. What does not: any protocol,
 //! the engine, the stores.
 
+pub mod accounts;
 pub mod bench;
 pub mod check;
 pub mod command_line;

@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::Parser;
 use lodestar::command_line::{Command, CommandLine, LogFormat, SimCommand};
 use lodestar::options::ServeOptions;
-use lodestar::{bench, check, plan, replay, serve, simulate};
+use lodestar::{accounts, bench, check, plan, replay, serve, simulate};
 use sandbox::Limits;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -55,6 +55,8 @@ async fn run(command: Command, stop: CancellationToken) -> Result<bool> {
         Command::Plan(arguments) => plan::run(arguments, limits()).await,
         Command::Replay(arguments) => replay::run(&arguments, &limits()),
         Command::Check(arguments) => check::run(arguments).await,
+        Command::User(command) => accounts::run_user(command).await,
+        Command::Key(command) => accounts::run_key(command).await,
     }
 }
 
