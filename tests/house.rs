@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value as Json;
@@ -105,6 +105,48 @@ fn arrows_point_one_way() {
     ] {
         assert!(!depends(from, to), "{from} must not know {to}");
     }
+}
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// What devices and operators send must never become part of a command line: whoever serves them starts no program at all.
+#[test]
+fn programs_are_started_for_extensions_and_measurements_only() {
+    let mut found = Vec::new();
+    for room in [
+        "acs-core",
+        "sandbox",
+        "presets",
+        "provisions",
+        "routeros",
+        "store",
+        "tls",
+        "cwmp",
+        "ui-api",
+        "sim",
+        "lodestar",
+    ] {
+        sources(&root().join(room).join("src"), &mut found);
+    }
+    let starts: Vec<_> = found
+        .iter()
+        .filter(|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            text.contains("Command::new(") && (text.contains("std::process") || text.contains("tokio::process"))
+        })
+        .map(|path| path.strip_prefix(root()).unwrap().to_str().unwrap())
+        .filter(|path| !path.starts_with("lodestar/src/bench/"))
+        .collect();
+    assert_eq!(starts, [] as [&str; 0]);
 }
 
 #[test]

@@ -77,6 +77,7 @@ pub struct Endpoint {
     owner: String,
     sessions_begun: AtomicU64,
     pub(crate) is_closing: AtomicBool,
+    pub(crate) refuses_new_devices: AtomicBool,
     is_swept: AtomicBool,
 }
 
@@ -101,6 +102,7 @@ impl Endpoint {
             owner: Token::random().map_or_else(|_| std::process::id().to_string(), |token| token.to_string()),
             sessions_begun: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
+            refuses_new_devices: AtomicBool::new(false),
             is_swept: AtomicBool::new(false),
             recorder,
             parts,
@@ -120,6 +122,11 @@ impl Endpoint {
     /// Whether a device is in session here and now.
     pub fn is_in_session(&self, device_id: &str) -> bool {
         self.table.has_device(device_id)
+    }
+
+    /// Says whether devices that are not known yet are answered with 503. Known ones are served all the same.
+    pub fn refuse_new_devices(&self, refused: bool) {
+        self.refuses_new_devices.store(refused, Ordering::Relaxed);
     }
 
     /// A new session's name as the owner of a lease. It tells nothing of its cookie.

@@ -132,6 +132,10 @@ impl Endpoint {
             return unavailable(self.limits());
         };
         let opened = match self.parts.store.open_device(&live.device_id).await {
+            Ok(snapshot) if snapshot.device.is_none() && self.refuses_new_devices.load(Ordering::Relaxed) => {
+                count(&self.statistics.refused);
+                None
+            }
             Ok(snapshot) => {
                 self.open(Admitted { opening, channel, configuration, version, promise }, &live, snapshot).await
             }

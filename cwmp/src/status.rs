@@ -1,6 +1,7 @@
 //! How the endpoint does, for operators: what it has counted, and how near it is to its limits.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,6 +19,8 @@ pub struct EndpointStatus {
     pub statistics: Arc<CwmpStatistics>,
     /// Whether an Inform without special events would be answered with 503 now.
     pub is_full: bool,
+    /// Whether devices that are not known yet are answered with 503.
+    pub refuses_new_devices: bool,
     /// How the threads do.
     pub load: Load,
 }
@@ -56,6 +59,7 @@ impl Endpoint {
             statistics: self.statistics.clone(),
             is_full: self.is_full()
                 || !self.admission.has_room(SessionKind::Ordinary, pool.expected_wait(), self.limits()),
+            refuses_new_devices: self.refuses_new_devices.load(Ordering::Relaxed),
             load: Load {
                 threads: pool.threads(),
                 waiting: pool.waiting(),

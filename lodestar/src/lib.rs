@@ -8,6 +8,7 @@ pub mod bench;
 pub mod check;
 pub mod command_line;
 pub mod demo;
+mod disk_space;
 pub mod file_urls;
 pub mod first_start;
 mod heartbeats;

@@ -40,9 +40,19 @@ pub struct LimitOptions {
     pub header_time_s: Option<u64>,
     /// Seconds that a connection without a session may be silent.
     pub idle_time_s: Option<u64>,
+    /// MiB that must be free where the data lie, or devices that are not known yet are refused; 0: whatever is free.
+    pub min_free_disk_mib: Option<u64>,
 }
 
+/// What must be free for devices that are not known yet, in MiB.
+const MIN_FREE_DISK_MIB: u64 = 1_024;
+
 impl LimitOptions {
+    /// Bytes that must be free where the data lie for devices that are not known yet.
+    pub fn min_free_disk(&self) -> u64 {
+        self.min_free_disk_mib.unwrap_or(MIN_FREE_DISK_MIB).saturating_mul(1 << 20)
+    }
+
     /// The limits of the endpoint.
     ///
     /// # Errors

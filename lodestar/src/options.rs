@@ -121,6 +121,8 @@ pub struct ServeOptions {
     pub uploads: UploadOptions,
     /// What devices may take.
     pub limits: EndpointLimits,
+    /// Bytes that must be free where the data lie for devices that are not known yet; 0: whatever is free.
+    pub min_free_disk: u64,
     /// Where sessions are recorded, if they are.
     pub record: Option<PathBuf>,
     /// The devices whose sessions are recorded; empty for all.
@@ -198,6 +200,7 @@ impl ServeOptions {
             extensions: file.extensions,
             uploads: file.uploads,
             limits: file.limits.resolve()?,
+            min_free_disk: file.limits.min_free_disk(),
             demo: arguments.demo,
         };
         if options.nbi_open && !options.nbi_listen.ip().is_loopback() {

@@ -29,7 +29,7 @@ use crate::planning::StoredPlanner;
 use crate::ports::{Calls, Repairs, Status};
 use crate::record::Recorder;
 use crate::waker::{Directory, SessionNews, Waker, WakerParts, XmppRequests};
-use crate::{demo, first_start, heartbeats};
+use crate::{demo, disk_space, first_start, heartbeats};
 
 /// Where a running server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +112,8 @@ pub async fn run_telling(
     let mut tasks = JoinSet::new();
     tasks.spawn(configuration.clone().follow(stop.clone()));
     tasks.spawn(heartbeats::watch(store.clone(), stop.clone()));
+    let least_free = options.min_free_disk;
+    tasks.spawn(disk_space::watch(endpoint.clone(), options.data_dir.clone(), least_free, stop.clone()));
     let mut cwmp_addresses = Vec::new();
     for listener in cwmp_listeners {
         cwmp_addresses.push(listener.socket.local_addr()?);

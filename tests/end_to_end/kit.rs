@@ -56,7 +56,12 @@ impl Server {
 
     /// Starts on a directory that outlives the server.
     pub fn start_on(directory: &Path) -> Server {
-        Server::start_in(Directory::Given(directory.to_owned()), &[])
+        Server::start_on_with(directory, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_on_with(directory: &Path, arguments: &[&str]) -> Server {
+        Server::start_in(Directory::Given(directory.to_owned()), arguments)
     }
 
     fn start_in(directory: Directory, arguments: &[&str]) -> Server {

@@ -5,7 +5,7 @@ use sim::Identity;
 use sim::load::{LoadOptions, StormOptions, storm};
 use tokio_util::sync::CancellationToken;
 
-use crate::kit::{Server, free_address};
+use crate::kit::{Server, eventually, free_address};
 
 fn status(server: &Server) -> Json {
     server.request("GET", "/status", "").json()
@@ -37,6 +37,29 @@ fn in_a_storm_all_devices_are_served_in_the_end_and_operators_see_it() {
     assert_eq!(cwmp["sessionsFinished"], 12, "{status}");
     assert_eq!(cwmp["refused"].as_u64(), Some(report.refused), "{status}");
     assert!(cwmp["load"]["bootMilliseconds"].as_f64().unwrap() > 0.0, "{status}");
+}
+
+#[test]
+fn devices_that_nobody_knows_are_refused_when_the_disk_is_nearly_full() {
+    let data = tempfile::tempdir().unwrap();
+    let session = |server: &Server, serial: &str| {
+        let mut device = server.device(serial, |_| {});
+        tokio::runtime::Runtime::new().unwrap().block_on(device.session(["2 PERIODIC"]))
+    };
+    {
+        let server = Server::start_on(data.path());
+        assert!(session(&server, "KNOWN").completed());
+    }
+    let file = data.path().join("lodestar.toml");
+    // More than any disk has.
+    std::fs::write(&file, "[limits]\nmin-free-disk-mib = 1000000000000\n").unwrap();
+    let server = Server::start_on_with(data.path(), &["--config", file.to_str().unwrap()]);
+    eventually("the disk to be looked at", || status(&server)["cwmp"]["refusesNewDevices"] == true);
+    let refused = session(&server, "STRANGER");
+    assert_eq!(refused.final_status, Some(503), "{refused:?}");
+    assert!(session(&server, "KNOWN").completed());
+    let devices = server.get("/devices/?projection=_id");
+    assert_eq!(devices.as_array().unwrap().len(), 1, "{devices}");
 }
 
 #[test]

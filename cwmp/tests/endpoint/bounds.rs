@@ -61,6 +61,21 @@ async fn bodies_that_find_no_room_are_503() {
 }
 
 #[tokio::test]
+async fn strangers_can_be_refused_while_known_devices_are_served() {
+    let server = Server::start(Scripts::none()).await;
+    assert_eq!(server.device("1").await.begin().await.status, 204);
+    server.endpoint.refuse_new_devices(true);
+    let mut stranger = server.device("2").await;
+    let answer = stranger.inform().await;
+    assert_eq!(answer.status, 503);
+    assert_retries_later(&answer);
+    assert!(server.stored(&stranger).await.device.is_none());
+    assert_eq!(server.device("1").await.begin().await.status, 204);
+    server.endpoint.refuse_new_devices(false);
+    assert_eq!(server.device("2").await.begin().await.status, 204);
+}
+
+#[tokio::test]
 async fn a_large_answer_of_a_device_is_taken() {
     let server = Server::start(Scripts::none().with("read", read("Device.X"))).await;
     let mut device = server.device("1").await;
