@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 /// The key that the server is given at its first start.
 pub const KEY: &str = "end-to-end-key-0123456789abcdef0123456789";
+/// The password of its administrator.
+pub const PASSWORD: &str = "end-to-end-password";
 
 /// The binary, running.
 pub struct Server {
@@ -30,10 +32,17 @@ enum Directory {
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
+    pub reason: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
     pub body: String,
 }
 
 impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     pub fn json(&self) -> Json {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
@@ -42,7 +51,12 @@ impl Answer {
 impl Server {
     /// Starts on free ports with a directory of its own and without the seed presets.
     pub fn start() -> Server {
-        let server = Server::start_in(Directory::Own(tempfile::tempdir().unwrap()), &[]);
+        Server::start_bare_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_bare_with(arguments: &[&str]) -> Server {
+        let server = Server::start_in(Directory::Own(tempfile::tempdir().unwrap()), arguments);
         for name in ["bootstrap", "default", "inform"] {
             server.request("DELETE", &format!("/presets/{name}"), "");
         }
@@ -97,6 +111,7 @@ impl Server {
             .args(["--files-listen", &files.to_string()])
             .args(arguments)
             .env("LODESTAR_INITIAL_API_KEY", KEY)
+            .env("LODESTAR_INITIAL_PASSWORD", PASSWORD)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
@@ -152,18 +167,31 @@ impl Server {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let length = body.len();
+        let host = if headers.starts_with("Host:") || headers.contains("\nHost:") {
+            String::new()
+        } else {
+            format!("Host: {address}\r\n")
+        };
         let head = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
+            "{method} {target} HTTP/1.1\r\n{host}Connection: close\r\n{headers}Content-Length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
+        // A server that refuses early may close before it has read everything.
+        let _ = stream.write_all(body.as_bytes());
         let mut text = Vec::new();
-        stream.read_to_end(&mut text).unwrap();
+        let _ = stream.read_to_end(&mut text);
         let text = String::from_utf8(text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer: {text}"));
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let (head, body) =
+            text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP answer to {method} {target}: {text}"));
+        let mut lines = head.split("\r\n");
+        let mut status_line = lines.next().unwrap().splitn(3, ' ').skip(1);
+        let status = status_line.next().unwrap().parse().unwrap();
+        let reason = status_line.next().unwrap_or_default().to_owned();
+        let header =
+            |line: &str| line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()));
+        let headers = lines.filter_map(header).collect();
         let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-        Answer { status, body: if chunked { unchunk(body) } else { body.to_owned() } }
+        Answer { status, reason, headers, body: if chunked { unchunk(body) } else { body.to_owned() } }
     }
 
     /// A GET that must succeed, as JSON.

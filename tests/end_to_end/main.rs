@@ -8,6 +8,7 @@ mod demo;
 mod downloads;
 mod kit;
 mod nat;
+mod nbi;
 mod operations;
 mod overload;
 mod planning;
