@@ -1,6 +1,7 @@
 //! End-to-end tests: the real binary as a process, spoken to from outside by HTTP and SOAP.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accounts;
 mod authenticating;
 mod checking;
 mod crash;
