@@ -123,7 +123,7 @@ impl EmbeddedStore {
         let store = EmbeddedStore {
             path: Arc::new(path.to_owned()),
             writer: None,
-            readers: Arc::new(Readers::new(path)),
+            readers: Arc::new(Readers::start(path)?),
             leases: Arc::new(Leases::new(u32::try_from(epoch).unwrap_or(u32::MAX))),
             configuration: Arc::new(watch::Sender::new(0)),
             events: Arc::new(watch::Sender::new(0)),
