@@ -123,11 +123,16 @@ impl Session {
                 ignored.push(&info.name);
                 continue;
             }
-            if let Err(reason) = room.take(tree, &info.name, 0) {
-                overflow.get_or_insert((reason, &info.name));
-                continue;
-            }
-            let node = tree.ensure(&info.name);
+            let node = match tree.find(info.name.trim_end_matches('.')) {
+                Some(node) => node,
+                None => {
+                    if let Err(reason) = room.take(tree, &info.name, 0) {
+                        overflow.get_or_insert((reason, &info.name));
+                        continue;
+                    }
+                    tree.ensure(&info.name)
+                }
+            };
             tree.set_listed(node, is_object, info.writable, at);
             if node == base {
                 continue;
@@ -236,15 +241,22 @@ impl Session {
                 unexpected.push(shortened(&name));
                 continue;
             }
-            // What was known of it makes room.
-            let known = tree.find(&name).and_then(|node| tree.node(node).typed_value()).map_or(0, value_bytes);
-            if let Err(reason) = room.take(tree, &name, value_bytes(&value).saturating_sub(known)) {
+            let node = tree.find(&name);
+            let taken = match node {
+                // What was known of it makes room.
+                Some(node) => {
+                    let known = tree.node(node).typed_value().map_or(0, value_bytes);
+                    room.take_bytes(value_bytes(&value).saturating_sub(known))
+                }
+                None => room.take(tree, &name, value_bytes(&value)),
+            };
+            if let Err(reason) = taken {
                 overflow = Some((reason, name));
                 continue;
             }
             missing.remove(name.as_str());
             self.head.pending.remove(&name);
-            let node = tree.ensure(&name);
+            let node = node.unwrap_or_else(|| tree.ensure(&name));
             tree.set_read_value(node, value, at);
         }
         let missing: Vec<String> = requested.iter().filter(|name| missing.contains(name.as_str())).cloned().collect();

@@ -48,6 +48,12 @@ impl Room {
         Room { nodes: MAX_NODES.saturating_sub(tree.len()), bytes: MAX_BYTES.saturating_sub(tree_bytes(tree)) }
     }
 
+    /// Takes room for a larger value of a name that is known.
+    pub(super) fn take_bytes(&mut self, bytes: usize) -> Result<(), &'static str> {
+        self.bytes = self.bytes.checked_sub(bytes).ok_or(TOO_LARGE)?;
+        Ok(())
+    }
+
     /// Takes room for a name, as far as it is new, and a value. `Err`: what there is too much of.
     pub(super) fn take(&mut self, tree: &DeviceTree, name: &str, value: usize) -> Result<(), &'static str> {
         let (nodes, bytes) = missing(tree, name);

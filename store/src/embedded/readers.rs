@@ -137,7 +137,12 @@ impl Readers {
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
         let connection = match idle {
             Some(connection) => connection,
-            None => open(&self.path)?,
+            None => {
+                let connection = open(&self.path)?;
+                // Lists and files are read from front to back: what is behind is not needed again.
+                connection.execute_batch("PRAGMA cache_size = -2000").map_err(failed("opening a reader"))?;
+                connection
+            }
         };
         let result = read(&connection);
         // One that is left within a transaction would keep the log from being reset.
