@@ -270,6 +270,17 @@ pub trait Store: Send + Sync {
     /// Removes a document. Returns whether it was there.
     async fn delete(&self, collection: Collection, id: &str) -> Result<bool, StoreError>;
 
+    /// Stores (`Some`) and removes (`None`) documents, in this order: all or none where the store has transactions.
+    async fn change_documents(&self, changes: Vec<(Collection, String, Option<Json>)>) -> Result<(), StoreError> {
+        for (collection, id, document) in changes {
+            match document {
+                Some(document) => self.put(collection, &id, document).await?,
+                None => self.delete(collection, &id).await.map(|_| ())?,
+            }
+        }
+        Ok(())
+    }
+
     /// Grows with each change of the configuration collections, and of files.
     async fn configuration_revision(&self) -> Result<i64, StoreError>;
 

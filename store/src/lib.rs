@@ -14,7 +14,7 @@ mod scoped;
 
 pub use contract::{Collection, Lease, Listing, MAX_OPEN_TASKS, Statistics, Store, StoreError, StoredEvent};
 pub use document::{device_document, value_json};
-pub use embedded::{EmbeddedOptions, EmbeddedStore};
+pub use embedded::{EmbeddedOptions, EmbeddedStore, Restored};
 pub use file::{FileInfo, FileMetadata, FileWriter, UploadOrigin, UploadUsage};
 pub use find::{DATE_FIELDS, Find, QueryReport, Records};
 pub use record::DeviceRecord;

@@ -13,7 +13,7 @@ use acs_core::query::nbi;
 use acs_core::task::{Task, TaskState};
 use acs_core::value::{TypedValue, Value, XsdType};
 use serde_json::json;
-use store::{EmbeddedOptions, EmbeddedStore, Find, Store, conformance};
+use store::{Collection, EmbeddedOptions, EmbeddedStore, Find, Store, StoreError, conformance};
 
 store::conformance!(async || {
     let directory = tempfile::tempdir().unwrap();
@@ -300,4 +300,16 @@ async fn what_was_acknowledged_survives_kill_9() {
             assert!(device.is_some(), "{serial} was acknowledged in round {round} or before");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_are_changed_together_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = EmbeddedStore::open(&directory.path().join("lodestar.db")).unwrap();
+    let changes = vec![
+        (Collection::Presets, "good".to_owned(), Some(json!({}))),
+        (Collection::Presets, "bad".to_owned(), Some(json!("no object"))),
+    ];
+    assert!(matches!(store.change_documents(changes).await, Err(StoreError::Invalid { .. })));
+    assert!(store.get(Collection::Presets, "good").await.unwrap().is_none());
 }

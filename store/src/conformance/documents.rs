@@ -56,3 +56,20 @@ pub async fn changes_of_the_configuration_are_told(store: &impl Store) {
         assert!(matches!(store.put(Collection::Config, id, document).await, Err(StoreError::Invalid { .. })));
     }
 }
+
+/// Several at once, in their order.
+pub async fn documents_are_changed_together(store: &impl Store) {
+    store.put(Collection::Presets, "old", json!({"weight": 1})).await.unwrap();
+    let before = store.configuration_revision().await.unwrap();
+    let changes = vec![
+        (Collection::Provisions, "p".to_owned(), Some(json!({"script": "1"}))),
+        (Collection::Presets, "new".to_owned(), Some(json!({"provisions": ["p"]}))),
+        (Collection::Presets, "old".to_owned(), None),
+        (Collection::Presets, "never".to_owned(), None),
+    ];
+    store.change_documents(changes).await.unwrap();
+    assert!(store.configuration_revision().await.unwrap() > before);
+    assert_eq!(store.get(Collection::Presets, "new").await.unwrap().unwrap()["provisions"], json!(["p"]));
+    assert_eq!(store.get(Collection::Provisions, "p").await.unwrap().unwrap()["script"], "1");
+    assert!(store.get(Collection::Presets, "old").await.unwrap().is_none());
+}

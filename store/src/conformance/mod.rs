@@ -39,7 +39,8 @@ macro_rules! conformance {
                 a_first_contact_that_came_twice_is_one_device, tags_are_changed_together_or_not_at_all;
             queries: devices_are_found, indexes_are_chosen_by_name, a_report_tells_which_index_would_help;
             generated: devices_answer_as_in_memory, faults_answer_as_in_memory;
-            documents: documents_are_kept, collections_are_known_by_any_spelling, changes_of_the_configuration_are_told;
+            documents: documents_are_kept, collections_are_known_by_any_spelling, changes_of_the_configuration_are_told,
+                documents_are_changed_together;
             tasks: tasks_live_and_end, tasks_of_a_device_are_limited, faults_are_kept_per_channel, an_ended_task_does_not_come_back,
                 an_accepted_task_ends_with_its_result,
                 a_replaced_task_takes_its_fault_along, a_deleted_fault_takes_its_task_along, waiting_tasks_are_in_order;

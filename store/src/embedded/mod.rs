@@ -17,6 +17,7 @@ mod lists;
 mod maintenance;
 mod plan;
 mod readers;
+mod restore;
 mod scan;
 mod schema;
 mod store;
@@ -36,6 +37,8 @@ use crate::StoreError;
 use leases::Leases;
 use readers::{Lane, Readers};
 use writer::Writer;
+
+pub use restore::Restored;
 
 /// How an embedded store is run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -156,6 +156,16 @@ impl Store for EmbeddedStore {
         self.write(move |connection| documents::delete(connection, collection, &id)).await
     }
 
+    async fn change_documents(&self, changes: Vec<(Collection, String, Option<Json>)>) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            changes.into_iter().try_for_each(|(collection, id, document)| match document {
+                Some(document) => documents::put(connection, collection, &id, document),
+                None => documents::delete(connection, collection, &id).map(|_| ()),
+            })
+        })
+        .await
+    }
+
     async fn configuration_revision(&self) -> Result<i64, StoreError> {
         // This process is the only writer, so its own count is the truth.
         Ok(*self.configuration.borrow())
