@@ -30,6 +30,7 @@ impl Endpoint {
         completed: bool,
     ) -> bool {
         let had_faults = change.faults.iter().any(|(_, fault)| fault.is_some());
+        let kinds: Vec<String> = change.events.iter().map(|event| event.kind.clone()).collect();
         let device = &*live.device_id;
         let store = &self.parts.store;
         count(&self.statistics.unwritten_sessions);
@@ -39,7 +40,10 @@ impl Endpoint {
         };
         uncount(&self.statistics.unwritten_sessions);
         let written = match committed {
-            Ok(()) => true,
+            Ok(()) => {
+                kinds.iter().for_each(|kind| self.statistics.events.count(kind));
+                true
+            }
             Err(StoreError::NoSuchDevice(_)) => {
                 info!(target: "cwmp", device, "the device was deleted during its session; nothing is written");
                 true
@@ -76,6 +80,7 @@ impl Endpoint {
         uncount(&self.statistics.live_sessions);
         let ended = if end.completed { &self.statistics.sessions_finished } else { &self.statistics.sessions_failed };
         count(ended);
+        self.statistics.durations.count(live.started.elapsed());
         if let Some(observer) = &self.parts.observer {
             observer.session_ended(&live.device_id, end);
         }

@@ -22,6 +22,7 @@ mod closing;
 mod connection;
 pub mod connection_request;
 pub mod cookies;
+mod counts;
 pub mod encoding;
 mod endpoint;
 mod handshakes;
@@ -44,6 +45,7 @@ mod visit;
 pub mod xmpp;
 
 pub use authentication::{Algorithm, AuthenticationOptions, claimed_username};
+pub use counts::{DurationCounts, Durations, NamedCounts};
 pub use endpoint::{Endpoint, EndpointParts};
 pub use limits::EndpointLimits;
 pub use listener::{Listener, ListenerPolicy};

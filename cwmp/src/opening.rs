@@ -82,6 +82,7 @@ impl Endpoint {
         replaced: Option<Arc<LiveSession>>,
     ) -> Answer {
         count(&self.statistics.cpe_requests);
+        self.statistics.cpe_methods.count("Inform");
         let (envelope, inform) = &*opening.inform;
         let version = match version_or_fault(envelope) {
             Ok(version) => version,

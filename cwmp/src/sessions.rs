@@ -28,6 +28,7 @@ pub(crate) struct LiveSession {
     pub(crate) token: Token,
     pub(crate) device_id: Arc<str>,
     pub(crate) origin: Origin,
+    pub(crate) started: Instant,
     /// `None` before it has begun, while a thread of the pool has it, and when it is over.
     pub(crate) visit: tokio::sync::Mutex<Option<Box<Visit>>>,
     /// Set when the device has begun another session: no time is to be lost on this one.
@@ -58,6 +59,7 @@ impl LiveSession {
             token,
             device_id,
             origin,
+            started: Instant::now(),
             visit: tokio::sync::Mutex::new(None),
             superseded: CancellationToken::new(),
             cookie: OnceLock::new(),

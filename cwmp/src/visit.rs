@@ -235,6 +235,7 @@ impl Visit {
 
     fn take_request(&mut self, request: CpeRequest, id: Option<String>, not_understood: Option<String>) -> Turn {
         count(&self.statistics.cpe_requests);
+        self.statistics.cpe_methods.count(request.name());
         let id = id.unwrap_or_default();
         let Subject { device, remote } = self.subject();
         info!(target: "cwmp", device, remote, id, request = request.name(), "CPE request");
@@ -333,6 +334,7 @@ impl Visit {
             return self.abort(Refusal::bad_state());
         }
         count(&self.statistics.cpe_faults);
+        self.statistics.fault_codes.count(&fault.code);
         let Subject { device, remote } = self.subject();
         let request = self.session.outstanding().map_or("", |(_, request)| request.name());
         warn!(target: "cwmp", device, remote, request, code = fault.code, "CPE fault: {}", fault.message);
@@ -385,6 +387,7 @@ impl Visit {
             Output::Request { id, request } => {
                 (self.interrupted, self.repeats) = (false, 0);
                 count(&self.statistics.acs_requests);
+                self.statistics.acs_methods.count(request.name());
                 let Subject { device, remote } = self.subject();
                 info!(target: "cwmp", device, remote, id, request = request.name(), "ACS request");
                 self.send_request(&id, request)
