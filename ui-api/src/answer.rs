@@ -48,12 +48,14 @@ impl Answer {
             .header(header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'")
     }
 
-    /// JSON that is written while it is read.
-    pub fn json_stream(stream: impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static) -> Answer {
+    /// What is written while it is read.
+    pub fn stream(
+        content_type: &'static str,
+        stream: impl Stream<Item = Result<Bytes, StoreError>> + Send + 'static,
+    ) -> Answer {
         use futures_util::StreamExt;
         let body = StreamBody::new(stream.map(|piece| piece.map(Frame::data)));
-        let answer = Answer(Response::new(UnsyncBoxBody::new(body)));
-        answer.header(header::CONTENT_TYPE, "application/json")
+        Answer(Response::new(UnsyncBoxBody::new(body))).header(header::CONTENT_TYPE, content_type)
     }
 
     fn with(status: StatusCode, content_type: Option<&'static str>, bytes: Bytes) -> Answer {

@@ -93,6 +93,19 @@ impl AccountRoute {
         }
     }
 
+    /// The path's template in the description of the API.
+    pub fn template(&self) -> &'static str {
+        match self {
+            AccountRoute::List(Collection::ApiKeys) => "/api_keys",
+            AccountRoute::One(Collection::ApiKeys, _) => "/api_keys/{id}",
+            AccountRoute::List(Collection::Permissions) => "/permissions",
+            AccountRoute::One(Collection::Permissions, _) => "/permissions/{id}",
+            AccountRoute::List(_) => "/users",
+            AccountRoute::One(..) => "/users/{name}",
+            AccountRoute::Password(_) => "/users/{name}/password",
+        }
+    }
+
     fn collection(&self) -> Collection {
         match self {
             AccountRoute::List(collection) | AccountRoute::One(collection, _) => *collection,

@@ -1,13 +1,11 @@
 //! Documents that operators write: presets, provisions, virtual parameters, objects, config. What cannot work is refused when it is
 //! saved, with every reason and its place; what is only odd is saved, with warnings.
 
-use acs_core::expression::{self, FunctionSet};
-use acs_core::path::is_name;
 use hyper::StatusCode;
-use presets::{ObjectTemplate, Preset, PresetProblem, Problems, Severity};
 use serde_json::{Value as Json, json};
 use store::{Collection, ScopedStore};
 
+use super::document_check::{DocumentProblem, check_document};
 use super::lists::View;
 use crate::answer::{Answer, Refusal};
 
@@ -52,24 +50,23 @@ pub async fn delete(store: &ScopedStore, collection: Collection, name: &str) -> 
 }
 
 async fn read(collection: Collection, name: &str, body: &[u8]) -> Result<Accepted, Refusal> {
-    if name.trim().is_empty() {
-        return Err(bad("Error: the name is empty"));
-    }
-    match collection {
-        Collection::Presets => read_preset(name, read_json(body)?),
-        Collection::Objects => read_object(read_json(body)?),
-        Collection::Config => read_config(name, body),
-        Collection::Provisions => read_script(name, body).await,
-        Collection::VirtualParameters if !is_name(name) => {
-            Err(bad("Error: the name of a virtual parameter has only letters, digits, - and _"))
-        }
-        Collection::VirtualParameters => read_script(name, body).await,
+    let document = match collection {
+        Collection::Presets | Collection::Objects => read_json(body)?,
+        Collection::Config => config_document(body)?,
+        Collection::Provisions | Collection::VirtualParameters => script_document(body)?,
         Collection::Users
         | Collection::ApiKeys
         | Collection::Permissions
         | Collection::ConnectionRequests
-        | Collection::DeviceCredentials => Err(Refusal::NotFound),
+        | Collection::DeviceCredentials => return Err(Refusal::NotFound),
+    };
+    let problems = check_document(collection, name, &document).await;
+    let lines =
+        |problems: &[DocumentProblem]| -> Vec<String> { problems.iter().map(|found| found.line(name)).collect() };
+    if problems.iter().any(|problem| problem.is_error) {
+        return Err(bad(lines(&problems).join("\n")));
     }
+    Ok(Accepted { document, warnings: lines(&problems) })
 }
 
 fn bad(message: impl Into<String>) -> Refusal {
@@ -86,81 +83,25 @@ fn read_text(body: &[u8]) -> Result<&str, Refusal> {
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-fn read_preset(name: &str, document: Json) -> Result<Accepted, Refusal> {
-    match Preset::from_document(name, &document) {
-        Ok(preset) => Ok(Accepted { document, warnings: lines(&preset.warnings) }),
-        Err(problems) => Err(bad(lines(&problems).join("\n"))),
-    }
-}
-
-fn read_object(document: Json) -> Result<Accepted, Refusal> {
-    let mut problems = Problems::default();
-    ObjectTemplate::from_document(&document, "$", &mut problems);
-    let has_errors = problems.has_errors();
-    let problems = lines(&problems.into_list());
-    if has_errors { Err(bad(problems.join("\n"))) } else { Ok(Accepted { document, warnings: problems }) }
-}
-
-fn lines(problems: &[PresetProblem]) -> Vec<String> {
-    let line = |problem: &PresetProblem| match problem.severity {
-        Severity::Error => problem.to_string(),
-        Severity::Warning => format!("{problem} (warning)"),
-    };
-    problems.iter().map(line).collect()
-}
-
 /// `{"value": …}`, the value an expression in text form; numbers and booleans are expressions, too.
-fn read_config(name: &str, body: &[u8]) -> Result<Accepted, Refusal> {
+fn config_document(body: &[u8]) -> Result<Json, Refusal> {
     let document: Json = serde_json::from_slice(body).map_err(|error| {
         bad(format!("SyntaxError: {error}; the body must be {{\"value\": expression}}, as {{\"value\": \"'text'\"}} or {{\"value\": 5}}"))
     })?;
-    let text = match document.get("value") {
-        Some(Json::String(text)) => text.clone(),
-        Some(value @ (Json::Number(_) | Json::Bool(_))) => value.to_string(),
-        Some(_) => return Err(bad("$.value: must be an expression in text form")),
-        None => return Err(bad("Missing 'value' property")),
-    };
-    let parsed = expression::parse(&text).map_err(|error| bad(format!("SyntaxError: $.value: {error}")))?;
-    let functions = match name {
-        "cwmp.auth" => Some(FunctionSet::AUTHENTICATION),
-        "cwmp.connectionRequestAuth" => Some(FunctionSet::CONNECTION_REQUEST),
-        _ => None,
-    };
-    if let Some(problem) = functions.and_then(|functions| parsed.check(functions).into_iter().next()) {
-        return Err(bad(format!("Error: $.value: {problem}")));
+    match document.get("value") {
+        Some(value @ (Json::Number(_) | Json::Bool(_))) => Ok(json!({ "value": value.to_string() })),
+        Some(value) => Ok(json!({ "value": value })),
+        None => Err(bad("Missing 'value' property")),
     }
-    Ok(Accepted { document: json!({ "value": text }), warnings: Vec::new() })
 }
 
 /// The script itself, or `{"script": …}`.
-async fn read_script(name: &str, body: &[u8]) -> Result<Accepted, Refusal> {
-    let script = match serde_json::from_slice(body) {
+fn script_document(body: &[u8]) -> Result<Json, Refusal> {
+    match serde_json::from_slice(body) {
         Ok(Json::Object(map)) => match map.get("script") {
-            Some(Json::String(script)) => script.clone(),
-            _ => return Err(bad("Missing 'script' property")),
+            Some(script @ Json::String(_)) => Ok(json!({ "script": script })),
+            _ => Err(bad("Missing 'script' property")),
         },
-        _ => read_text(body)?.to_owned(),
-    };
-    let (name, source) = (name.to_owned(), script.clone());
-    // Compiling takes its time, and waits for a thread with a large stack.
-    let examined = tokio::task::spawn_blocking(move || examine(&name, &source)).await;
-    let warnings =
-        examined.unwrap_or_else(|_| Err("Error: the script could not be examined".to_owned())).map_err(bad)?;
-    Ok(Accepted { document: json!({ "script": script }), warnings })
-}
-
-/// Warnings, or why the script does not work, one line each.
-fn examine(name: &str, source: &str) -> Result<Vec<String>, String> {
-    if let Err(error) = sandbox::compile(name, source) {
-        return Err(format!("SyntaxError: {error}"));
+        _ => Ok(json!({ "script": read_text(body)? })),
     }
-    let findings = sandbox::check(name, source);
-    let lines = |wanted: sandbox::Severity| -> Vec<String> {
-        let of_kind = findings.iter().filter(|finding| finding.severity == wanted);
-        of_kind
-            .map(|finding| format!("{name}: line {}, column {}: {}", finding.line, finding.column, finding.message))
-            .collect()
-    };
-    let errors = lines(sandbox::Severity::Error);
-    if errors.is_empty() { Ok(lines(sandbox::Severity::Warning)) } else { Err(format!("Error: {}", errors.join("\n"))) }
 }

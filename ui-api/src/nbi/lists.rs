@@ -15,6 +15,8 @@ use crate::answer::{Answer, Refusal};
 
 /// The number of matches, whatever `skip` and `limit` say.
 const TOTAL: HeaderName = HeaderName::from_static("total");
+/// Says that secrets are left out, for those who would take `***` for a value.
+const MASKED: HeaderName = HeaderName::from_static("lodestar-masked");
 /// Documents are sent in pieces of about this size.
 const PIECE: usize = 32 * 1024;
 
@@ -60,6 +62,7 @@ pub async fn list(
             }
         }
     };
+    let answer = if reveal { answer } else { answer.header(MASKED, "true") };
     Ok(answer.header(TOTAL, &total.to_string()).warnings(warning))
 }
 
@@ -200,7 +203,8 @@ where
     if let Some(record) = lines.records.next().await {
         lines.write(record?);
     }
-    Ok(Answer::json_stream(stream::unfold(Some(lines), |lines| async move { lines?.next_piece().await })))
+    let pieces = stream::unfold(Some(lines), |lines| async move { lines?.next_piece().await });
+    Ok(Answer::stream("application/json", pieces))
 }
 
 /// A list while it is written.

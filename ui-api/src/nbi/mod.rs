@@ -10,7 +10,10 @@
 //!        ├ files           what devices download
 //!        ├ uploads         what devices sent
 //!        ├ tasks           queueing, waking, waiting
-//!        └ plans           what a session would do
+//!        ├ plans           what a session would do
+//!        ├ events          what happens, as it happens
+//!        ├ health, ping    whether the server works, and hosts answer
+//!        └ openapi         all of it, described
 //! ```
 //!
 //! What lives here: paths, parameters, statuses, and the tolerance that clients in the field need. What does not: what queries and
@@ -21,13 +24,19 @@ mod accounts;
 mod credentials;
 mod device_id;
 mod devices;
+mod document_check;
 mod documents;
+mod events;
 mod files;
+mod health;
 mod lists;
+mod openapi;
+mod ping;
 mod plans;
 mod routes;
 mod secrets;
 mod sessions;
+mod statistics;
 mod summary;
 mod target;
 mod task_body;
@@ -55,12 +64,17 @@ use crate::access::{Authenticator, Principal, check_browser, check_host};
 use crate::answer::{Answer, Body, Refusal};
 use crate::connection;
 use accounts::Asker;
+use events::EventFeed;
+use health::HealthCheck;
 use lists::View;
 use routes::{Listed, Route};
 use target::Parameters;
 
+pub use document_check::{DocumentPlace, DocumentProblem, check_document};
+pub use ping::{HostPinger, PingError};
 pub use plans::{PlanError, PlanRequest, PlanSubject, Planner};
 pub use sessions::{ConfigurationFollower, DeviceWaker, RepairReport, SessionBoard, SessionPhase, SessionWatch};
+pub use statistics::NbiStatistics;
 
 /// This server's version.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("lodestar-version");
@@ -115,6 +129,10 @@ pub struct Nbi {
     status: Option<Arc<dyn StatusSource>>,
     configuration: Option<Arc<dyn ConfigurationFollower>>,
     repairs: Option<Arc<dyn RepairReport>>,
+    pinger: Option<Arc<dyn HostPinger>>,
+    events: Arc<EventFeed>,
+    health: HealthCheck,
+    statistics: Arc<NbiStatistics>,
     options: NbiOptions,
     authenticator: Authenticator,
 }
@@ -159,6 +177,10 @@ impl Nbi {
             status: None,
             configuration: None,
             repairs: None,
+            pinger: None,
+            events: Arc::default(),
+            health: HealthCheck::default(),
+            statistics: Arc::default(),
             options,
         }
     }
@@ -193,6 +215,22 @@ impl Nbi {
         Nbi { repairs: Some(repairs), ..self }
     }
 
+    /// The same with somebody who pings hosts; without, there is no `/ping`.
+    #[must_use]
+    pub fn with_pinger(self, pinger: Arc<dyn HostPinger>) -> Nbi {
+        Nbi { pinger: Some(pinger), ..self }
+    }
+
+    /// What it counts.
+    pub fn statistics(&self) -> &Arc<NbiStatistics> {
+        &self.statistics
+    }
+
+    /// How many streams of events are open now.
+    pub fn event_streams(&self) -> usize {
+        self.events.streams()
+    }
+
     async fn wake(&self, device_id: &str) -> Result<(), String> {
         self.waker.wake(device_id).await
     }
@@ -213,6 +251,7 @@ impl Nbi {
             Err(refusal) => refusal.into_answer(),
         };
         let mut response = answer.into_response();
+        self.statistics.note(response.status());
         let headers = response.headers_mut();
         headers.insert(VERSION_HEADER, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
         headers.insert(COMPATIBLE_HEADER, HeaderValue::from_static(COMPATIBLE_VERSION));
@@ -240,14 +279,17 @@ impl Nbi {
         if origin.is_host_checked {
             check_host(&parts.headers, &self.options.allowed_hosts)?;
         }
-        if parts.uri.path().trim_end_matches('/') == "/health" {
-            return self.health(&parts.method).await;
+        if Route::find(parts.uri.path()) == Some(Route::Health) {
+            return self.health.answer(&*self.store, self.events.is_closing(), &parts.method, &parts.headers).await;
         }
         check_browser(&parts.method, &parts.headers)?;
         let now = chrono::Utc::now().timestamp_millis();
         let principal = match self.options.open {
             true => Principal::Open,
-            false => self.authenticator.authenticate(&parts.headers, origin.address, now).await?,
+            false => {
+                let found = self.authenticator.authenticate(&parts.headers, origin.address, now).await;
+                found.inspect_err(|refusal| self.statistics.note_refusal(refusal, &parts.headers))?
+            }
         };
         principal.name().clone_into(who);
         let route = Route::find(parts.uri.path()).ok_or(Refusal::NotFound)?;
@@ -270,6 +312,10 @@ impl Nbi {
         let reveal = principal.reveals(now);
         let parameters = Parameters::parse(parts.uri.query().unwrap_or_default());
         let answer = match parts.method {
+            Method::GET | Method::HEAD if route == Route::Events => {
+                let is_head = parts.method == Method::HEAD;
+                return events::open(store, &self.events, &parameters, &parts.headers, is_head).await;
+            }
             Method::GET | Method::HEAD => {
                 return self.read(store, &route, &parameters, reveal, parts.method == Method::HEAD).await;
             }
@@ -292,19 +338,6 @@ impl Nbi {
             configuration.catch_up().await;
         }
         Ok(answer)
-    }
-
-    async fn health(&self, method: &Method) -> Result<Answer, Refusal> {
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            return Err(Refusal::MethodNotAllowed("GET, HEAD".to_owned()));
-        }
-        Ok(match self.store.health().await {
-            Ok(()) => Answer::text(StatusCode::OK, "OK"),
-            Err(error) => {
-                tracing::error!(target: "nbi", %error, "the store is not healthy");
-                Answer::text(StatusCode::SERVICE_UNAVAILABLE, "503 Service Unavailable")
-            }
-        })
     }
 
     async fn read(
@@ -348,12 +381,16 @@ impl Nbi {
                 let list = self.repairs.as_ref().map_or_else(|| Json::Array(Vec::new()), |report| report.repairs());
                 Ok(Answer::json(StatusCode::OK, &list))
             }
+            Route::OpenApi => Ok(Answer::json(StatusCode::OK, &openapi::document())),
+            Route::Ping(host) => ping::ping(store, self.pinger.as_deref(), host).await,
             Route::Tag(..)
             | Route::DeviceTasks(_)
             | Route::Plan(_)
             | Route::Retry(_)
             | Route::Credentials(_)
-            | Route::Account(_) => Err(Refusal::NotFound),
+            | Route::Account(_)
+            | Route::Health
+            | Route::Events => Err(Refusal::NotFound),
         }
     }
 
@@ -426,6 +463,12 @@ pub async fn serve(listener: TcpListener, nbi: Arc<Nbi>, shutdown: CancellationT
         let message = "an NBI without credentials may listen on loopback addresses only";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
+    // Streams end before the requests that are waited for: they would not by themselves.
+    let (feed, stopped) = (nbi.events.clone(), shutdown.clone());
+    tokio::spawn(async move {
+        stopped.cancelled().await;
+        feed.close();
+    });
     let is_host_checked = is_loopback || !nbi.options.allowed_hosts.is_empty();
     connection::serve(listener, None, shutdown, move |request, peer: SocketAddr| {
         let nbi = nbi.clone();

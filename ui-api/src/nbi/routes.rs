@@ -4,6 +4,7 @@ use hyper::Method;
 use store::{Collection, Listing};
 
 use super::accounts::AccountRoute;
+use super::openapi;
 use super::target::{Segment, segments};
 use crate::access::Subject;
 
@@ -59,6 +60,14 @@ pub enum Route {
     Repairs,
     /// `/users`, `/permissions`, `/api_keys`, and what is below
     Account(AccountRoute),
+    /// `/health`
+    Health,
+    /// `/openapi.json`
+    OpenApi,
+    /// `/events`
+    Events,
+    /// `/ping/<host>`
+    Ping(String),
 }
 
 /// Documents that are read and written over the NBI as they are. Users, API keys and permissions are not: see `accounts`.
@@ -106,11 +115,23 @@ impl Listed {
             Listed::Documents(Listing::Documents(collection)) => collection.name(),
         }
     }
+
+    /// The name as it is written in paths.
+    fn path_name(self) -> &'static str {
+        match self {
+            Listed::Documents(Listing::Documents(Collection::VirtualParameters)) => "virtual_parameters",
+            other => other.name(),
+        }
+    }
 }
 
 impl Route {
-    /// What a path names; `None` when nothing.
+    /// What a path names; `None` when nothing, or nothing that is described.
     pub fn find(path: &str) -> Option<Route> {
+        Route::named(path).filter(|route| openapi::describes(&route.template()))
+    }
+
+    fn named(path: &str) -> Option<Route> {
         let segments = segments(path);
         let Some((first, rest)) = segments.split_first() else { return Some(Route::Root) };
         if rest.is_empty() && plain_name(&first.text) == "repairs" {
@@ -122,8 +143,15 @@ impl Route {
         if let Some(account) = AccountRoute::find(&first.text, rest) {
             return Some(Route::Account(account));
         }
-        let listed = Listed::named(&first.text)?;
         let text = |segment: &Segment| segment.text.clone();
+        match (first.text.as_str(), rest) {
+            ("health", []) => return Some(Route::Health),
+            ("openapi.json", []) => return Some(Route::OpenApi),
+            ("events", []) => return Some(Route::Events),
+            ("ping", [host]) => return Some(Route::Ping(text(host))),
+            _ => {}
+        }
+        let listed = Listed::named(&first.text)?;
         match (listed, rest) {
             (_, []) => Some(Route::List(listed)),
             (Listed::Devices, [id]) => Some(Route::Device(id.clone())),
@@ -149,6 +177,40 @@ impl Route {
             }
             _ => None,
         }
+    }
+
+    /// The path's template in the description of the API.
+    pub fn template(&self) -> String {
+        let template = match self {
+            Route::Root => "/",
+            Route::Status => "/status",
+            Route::Health => "/health",
+            Route::OpenApi => "/openapi.json",
+            Route::Events => "/events",
+            Route::Ping(_) => "/ping/{host}",
+            Route::Repairs => "/repairs",
+            Route::List(listed) => return format!("/{}", listed.path_name()),
+            Route::Document(collection, _) => {
+                let listed = Listed::Documents(Listing::Documents(*collection));
+                return format!("/{}/{{name}}", listed.path_name());
+            }
+            Route::Device(_) => "/devices/{id}",
+            Route::Tag(..) => "/devices/{id}/tags/{tag}",
+            Route::DeviceTasks(_) => "/devices/{id}/tasks",
+            Route::Plan(_) => "/devices/{id}/plan",
+            Route::Credentials(_) => "/devices/{id}/credentials",
+            Route::ConnectionRequests(_) => "/devices/{id}/connection_requests",
+            Route::Task(_) => "/tasks/{id}",
+            Route::Retry(_) => "/tasks/{id}/retry",
+            Route::Fault(_) => "/faults/{id}",
+            Route::Operation(_) => "/operations/{id}",
+            Route::Transfer(_) => "/transfers/{id}",
+            Route::File(_) => "/files/{name}",
+            Route::Upload(_) => "/uploads/{id}",
+            Route::UploadContent(_) => "/uploads/{id}/content",
+            Route::Account(account) => account.template(),
+        };
+        template.to_owned()
     }
 
     /// Whether a change of it changes what sessions do.
@@ -181,7 +243,11 @@ impl Route {
             | Route::ConnectionRequests(_)
             | Route::Transfer(_)
             | Route::UploadContent(_)
-            | Route::Repairs => READ,
+            | Route::Repairs
+            | Route::Health
+            | Route::OpenApi
+            | Route::Events
+            | Route::Ping(_) => READ,
             Route::Document(..) | Route::File(_) => READ_OR_WRITE,
             Route::Device(_) | Route::Task(_) | Route::Fault(_) | Route::Upload(_) => READ_OR_DELETE,
             Route::Tag(..) => ADD_OR_DELETE,
@@ -192,16 +258,22 @@ impl Route {
     }
 
     /// What whoever asks must have access to; `None` for what is for everybody who is known, and for accounts, which have rules of
-    /// their own. For keys, queueing a task is a matter of tasks; for users, of devices.
+    /// their own. For keys, queueing a task is a matter of tasks, and events and pings are their own; for users, all of these are of
+    /// devices.
     pub fn subject(&self) -> Option<Subject> {
         let collection = self.collection()?;
-        let resource = if matches!(self, Route::DeviceTasks(_)) { "devices" } else { collection };
+        let resource = match self {
+            Route::DeviceTasks(_) | Route::Events | Route::Ping(_) => "devices",
+            _ => collection,
+        };
         Some(Subject { collection, resource })
     }
 
     fn collection(&self) -> Option<&'static str> {
         match self {
-            Route::Root | Route::Status | Route::Account(_) => None,
+            Route::Root | Route::Status | Route::Health | Route::OpenApi | Route::Account(_) => None,
+            Route::Events => Some("events"),
+            Route::Ping(_) => Some("ping"),
             Route::List(listed) => Some(listed.name()),
             Route::Document(collection, _) => Some(collection.name()),
             Route::Device(_)
