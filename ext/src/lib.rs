@@ -38,6 +38,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub use config::{ConfigError, ExtensionsConfig, HttpEndpoint, SecretText};
+pub use tls::Tls;
 
 use gate::Gate;
 use http::Endpoint;

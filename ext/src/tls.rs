@@ -12,14 +12,17 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// What is needed to connect to one host. Its sessions are resumed from one call to the next.
-pub(crate) struct Tls {
+pub struct Tls {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
 impl Tls {
-    /// Trusts the certificates in a PEM file, or else those that the system trusts. The error says what is missing.
-    pub(crate) fn new(host: &str, ca_file: Option<&Path>) -> Result<Tls, String> {
+    /// Trusts the certificates in a PEM file, or else those that the system trusts.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub fn new(host: &str, ca_file: Option<&Path>) -> Result<Tls, String> {
         let name = ServerName::try_from(host.to_owned()).map_err(|error| format!("url: {host}: {error}"))?;
         let mut roots = RootCertStore::empty();
         match ca_file {
@@ -49,7 +52,11 @@ impl Tls {
         Ok(Tls { connector: TlsConnector::from(Arc::new(config)), name })
     }
 
-    pub(crate) async fn connect(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    /// Encrypts a connection.
+    ///
+    /// # Errors
+    /// The host is not trusted, or breaks off.
+    pub async fn connect(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         self.connector.connect(self.name.clone(), stream).await
     }
 }

@@ -53,6 +53,14 @@ pub enum Command {
     /// Make, remove and list API keys.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Write presets, provisions, virtual parameters, objects and config as files that live well in Git.
+    Export(ExportArguments),
+    /// Make presets, provisions, virtual parameters, objects and config what the files of `export` say.
+    Apply(ApplyArguments),
+    /// Write the embedded database to a file; the server may be running.
+    Backup(BackupArguments),
+    /// Put a backup in the database's place; the server must not be running.
+    Restore(RestoreArguments),
 }
 
 /// Options of `serve`. Flags win over the environment, that over the configuration file.
@@ -134,6 +142,12 @@ pub struct ServeArguments {
     /// Talk to the XMPP server without TLS; by itself only on a loopback address.
     #[arg(long, env = "LODESTAR_XMPP_WITHOUT_TLS")]
     pub xmpp_without_tls: bool,
+    /// How many events are kept for those who follow them, about [default: 100000].
+    #[arg(long, value_name = "N", env = "LODESTAR_EVENTS_KEPT")]
+    pub events_kept: Option<u32>,
+    /// Where Prometheus fetches metrics, without credentials [default: off].
+    #[arg(long, value_name = "ADDR", env = "LODESTAR_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Record every session into this directory, without secrets, for `lodestar replay`.
     #[arg(long, value_name = "DIR", env = "LODESTAR_RECORD")]
     pub record: Option<PathBuf>,
@@ -337,4 +351,77 @@ pub struct CheckArguments {
     /// Print the findings as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Which server's configuration: that of a running one, or what is stored.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigurationPlace {
+    /// The running server's REST API, e.g. http://127.0.0.1:7557; without, the data directory is read and written itself.
+    #[arg(long, value_name = "URL", env = "LODESTAR_NBI_URL")]
+    pub url: Option<String>,
+    /// A file with the API key; or LODESTAR_API_KEY.
+    #[arg(long, value_name = "FILE", env = "LODESTAR_API_KEY_FILE", requires = "url")]
+    pub api_key_file: Option<PathBuf>,
+    /// Certificates that the server's must lead to, PEM; for https URLs [default: those that the system trusts].
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub ca: Option<PathBuf>,
+    /// The server's data directory [default: ./lodestar-data].
+    #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Options of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// The directory to write to. Files of documents that there are no more are removed.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub place: ConfigurationPlace,
+}
+
+/// Options of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    /// The directory to read.
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Where the configuration is.
+    #[command(flatten)]
+    pub place: ConfigurationPlace,
+    /// Print the plan only.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove what is stored and has no file. A kind that has no folder in the directory is left alone.
+    #[arg(long)]
+    pub prune: bool,
+    /// Print the plan as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArguments {
+    /// The file to write; it must not be there.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The server's data directory [default: ./lodestar-data].
+    #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Options of `restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArguments {
+    /// The backup.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The server's data directory [default: ./lodestar-data].
+    #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Replace the database that is there; it is kept under another name.
+    #[arg(long)]
+    pub replace: bool,
 }

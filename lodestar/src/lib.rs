@@ -4,9 +4,11 @@
 //! the engine, the stores.
 
 pub mod accounts;
+pub mod backup;
 pub mod bench;
 pub mod check;
 pub mod command_line;
+pub mod configuration_files;
 pub mod demo;
 mod disk_space;
 pub mod file_urls;
@@ -16,8 +18,11 @@ pub mod known_paths;
 pub mod limit_options;
 pub mod listeners;
 pub mod live;
+pub mod metrics;
+mod nbi_client;
 pub mod options;
 mod own_threads;
+mod pinger;
 pub mod plan;
 pub mod planning;
 pub mod ports;

@@ -8,7 +8,7 @@ use acs_core::expression::{Context, Expression};
 use acs_core::rpc::AcsRequest;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use cwmp::{AuthenticationOptions, ConfigurationSource, PinnedConfiguration, SessionOptions};
+use cwmp::{AuthenticationOptions, ConfigurationSource, NamedCounts, PinnedConfiguration, SessionOptions};
 use sandbox::Limits;
 use serde_json::Value as Json;
 use store::{Collection, Find, Listing, Store, StoreError};
@@ -52,6 +52,11 @@ impl LiveConfiguration {
     /// The snapshot that sessions get which begin now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// How steps of scripts ended, since the start.
+    pub fn script_counts(&self) -> Arc<NamedCounts> {
+        self.current.load().script_counts().clone()
     }
 
     /// Compiles again whenever the store's configuration changes, until stopped.

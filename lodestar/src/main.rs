@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::Parser;
 use lodestar::command_line::{Command, CommandLine, LogFormat, SimCommand};
 use lodestar::options::ServeOptions;
-use lodestar::{accounts, bench, check, plan, replay, serve, simulate};
+use lodestar::{accounts, backup, bench, check, configuration_files, plan, replay, serve, simulate};
 use sandbox::Limits;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -57,6 +57,19 @@ async fn run(command: Command, stop: CancellationToken) -> Result<bool> {
         Command::Check(arguments) => check::run(arguments).await,
         Command::User(command) => accounts::run_user(command).await,
         Command::Key(command) => accounts::run_key(command).await,
+        Command::Export(arguments) => {
+            configuration_files::export(&arguments).await?;
+            Ok(true)
+        }
+        Command::Apply(arguments) => configuration_files::apply(&arguments).await,
+        Command::Backup(arguments) => {
+            backup::backup(arguments).await?;
+            Ok(true)
+        }
+        Command::Restore(arguments) => {
+            backup::restore(&arguments)?;
+            Ok(true)
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use cwmp::EndpointLimits;
 use cwmp::connection_request::{AddressPolicy, PortRange};
 use ipnet::IpNet;
 use serde::Deserialize;
+use store::EmbeddedOptions;
 use tls::TlsOptions;
 use ui_api::UploadLimits;
 
@@ -47,6 +48,8 @@ struct ConfigFile {
     xmpp_server: Option<String>,
     xmpp_ca: Option<PathBuf>,
     xmpp_without_tls: bool,
+    events_kept: Option<u32>,
+    metrics_listen: Option<SocketAddr>,
     record: Option<PathBuf>,
     record_device: Vec<String>,
     extensions: ExtensionOptions,
@@ -115,6 +118,10 @@ pub struct ServeOptions {
     pub stun_listen: Option<SocketAddr>,
     /// How this server is on XMPP, if it is.
     pub xmpp: Option<XmppAccess>,
+    /// How many events are kept, about.
+    pub events_kept: u32,
+    /// Where metrics are fetched, if anywhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// Extensions.
     pub extensions: ExtensionOptions,
     /// How much devices may send.
@@ -192,6 +199,11 @@ impl ServeOptions {
             request_rates,
             stun_listen: arguments.stun_listen.or(file.stun_listen),
             xmpp,
+            events_kept: arguments
+                .events_kept
+                .or(file.events_kept)
+                .unwrap_or_else(|| EmbeddedOptions::default().outbox_length),
+            metrics_listen: arguments.metrics_listen.or(file.metrics_listen),
             record: arguments.record.or(file.record),
             record_device: [arguments.record_device, file.record_device]
                 .into_iter()

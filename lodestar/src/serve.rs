@@ -10,7 +10,7 @@ use cwmp::udp::UdpPort;
 use cwmp::{Endpoint, EndpointParts, Listener, Pool, system_clock};
 use ext::{Extensions, ExtensionsConfig};
 use sandbox::Limits;
-use store::{EmbeddedStore, Store};
+use store::{EmbeddedOptions, EmbeddedStore, Store};
 use tls::{TlsOptions, TlsServer};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -21,10 +21,12 @@ use ui_api::{ApiKeys, FileServer, Nbi, NbiOptions, SessionBoard, Users};
 use crate::file_urls::{self, FileUrls, FilesAddress};
 use crate::limit_options::fit_open_files;
 use crate::live::LiveConfiguration;
+use crate::metrics::Metrics;
 use crate::options::ServeOptions;
 #[cfg(feature = "xmpp")]
 use crate::options::XmppAccess;
 use crate::own_threads::OwnThreads;
+use crate::pinger::Pinger;
 use crate::planning::StoredPlanner;
 use crate::ports::{Calls, Repairs, Status};
 use crate::record::Recorder;
@@ -60,8 +62,9 @@ pub async fn run_telling(
 ) -> Result<()> {
     create_private_directory(&options.data_dir)?;
     let database = options.data_dir.join("lodestar.db");
-    let store: Arc<dyn Store> =
-        Arc::new(EmbeddedStore::open(&database).with_context(|| format!("opening {}", database.display()))?);
+    let store_options = EmbeddedOptions { outbox_length: options.events_kept, ..EmbeddedOptions::default() };
+    let store = EmbeddedStore::open_with(&database, store_options);
+    let store: Arc<dyn Store> = Arc::new(store.with_context(|| format!("opening {}", database.display()))?);
     if first_start::seed(&*store).await? {
         tracing::info!("this is a new installation: the seed presets are stored");
     }
@@ -81,6 +84,10 @@ pub async fn run_telling(
     }
     let nbi_listener = bind(options.nbi_listen, "--nbi-listen").await?;
     let files_listener = bind(options.files_listen, "--files-listen").await?;
+    let metrics_listener = match options.metrics_listen {
+        Some(address) => Some(bind(address, "--metrics-listen").await?),
+        None => None,
+    };
     let files_tls = options.files_tls.as_ref().map(|tls| load_certificate(tls, &mut certificates)).transpose()?;
     let files_address = files_listener.local_addr()?;
     let udp = match options.stun_listen {
@@ -131,6 +138,7 @@ pub async fn run_telling(
         policy: options.wakeable.clone().with_own_listeners(own_listeners),
         rates: options.request_rates,
     }));
+    let request_counts = waker.counts().clone();
     if let Some(udp) = udp {
         tracing::info!(address = %udp.address()?, "devices behind a NAT announce themselves by STUN");
         tasks.spawn(udp.serve(stop.clone()));
@@ -139,7 +147,19 @@ pub async fn run_telling(
     let nbi = Nbi::new(store.clone(), NbiOptions { open: options.nbi_open, ..NbiOptions::default() });
     let nbi = nbi.with_planner(planner).with_sessions(waker, sessions).with_configuration(configuration.clone());
     let nbi = nbi.with_repairs(Arc::new(Repairs(endpoint.statistics().clone())));
+    let nbi = nbi.with_pinger(Arc::new(Pinger::new(options.wakeable.clone())));
     let nbi = Arc::new(nbi.with_status(Arc::new(Status(endpoint.clone()))));
+    if let Some(listener) = metrics_listener {
+        let store = store.clone();
+        let (endpoint, nbi, requests) = (endpoint.clone(), nbi.clone(), request_counts);
+        let source = Arc::new(Metrics { endpoint, nbi, store, configuration: configuration.clone(), requests });
+        let metrics_stop = stop.clone();
+        tasks.spawn(async move {
+            if let Err(error) = ui_api::serve_metrics(listener, source, metrics_stop).await {
+                tracing::error!(%error, "metrics are no longer served");
+            }
+        });
+    }
     let nbi_stop = stop.clone();
     // On threads of its own: however many devices come at once, operators are not queued behind them.
     let operators = OwnThreads::start("nbi")?;

@@ -11,6 +11,7 @@ use acs_core::rpc::AcsRequest;
 use acs_core::script::{Outcome, ScriptKind, ScriptRun, ScriptRunner};
 use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPreset};
 use acs_core::session::settings::ConfigValues;
+use cwmp::NamedCounts;
 use presets::PresetSet;
 use provisions::Builtins;
 use sandbox::{Limits, ScriptSource, Scripts};
@@ -65,7 +66,11 @@ pub struct Snapshot {
     config: ConfigValues,
     authentication: Option<Expression>,
     file_urls: Option<FileUrls>,
+    script_counts: Arc<NamedCounts>,
 }
+
+/// How a step of a script ends.
+const OUTCOMES: &[&str] = &["finished", "suspended", "waiting_for_extension", "failed"];
 
 impl Snapshot {
     /// Compiles documents. Scripts that have not changed since `previous` are taken from it. Returns what is wrong with them,
@@ -119,6 +124,8 @@ impl Snapshot {
             config,
             authentication,
             file_urls,
+            script_counts: previous
+                .map_or_else(|| Arc::new(NamedCounts::new(OUTCOMES)), |previous| previous.script_counts.clone()),
         };
         (snapshot, problems)
     }
@@ -154,6 +161,11 @@ impl Snapshot {
         urls.sign(request, device, policy, |name| self.files.get(name).map(|file| file.sha256.as_str()));
     }
 
+    /// How steps of scripts ended, in this snapshot and those before it.
+    pub fn script_counts(&self) -> &Arc<NamedCounts> {
+        &self.script_counts
+    }
+
     /// The presets.
     pub fn presets(&self) -> &PresetSet {
         &self.presets
@@ -176,11 +188,20 @@ fn authentication(text: Option<&String>, config: &ConfigValues, problems: &mut V
 impl ScriptRunner for Snapshot {
     fn run(&self, kind: ScriptKind, name: &str, run: ScriptRun) -> (ScriptRun, Option<Outcome>) {
         // A stored script takes precedence over a built-in provision of the same name.
-        if self.scripts.contains(kind, name) {
+        let (run, outcome) = if self.scripts.contains(kind, name) {
             self.scripts.run(kind, name, run)
         } else {
             Builtins.run(kind, name, run)
-        }
+        };
+        self.script_counts.count(match outcome {
+            Some(Outcome::Finished(_)) => "finished",
+            Some(Outcome::Suspended) => "suspended",
+            Some(Outcome::WaitingForExtension) => "waiting_for_extension",
+            Some(Outcome::Failed(_)) => "failed",
+            // There is no such script.
+            None => "other",
+        });
+        (run, outcome)
     }
 }
 

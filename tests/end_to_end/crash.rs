@@ -8,7 +8,7 @@ use serde_json::json;
 use sim::load::{self, LoadKind, LoadOptions};
 use tokio_util::sync::CancellationToken;
 
-use crate::kit::Server;
+use crate::kit::{Server, stored_sequences};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_session_that_got_its_last_answer_survives_kill_9() {
@@ -43,17 +43,7 @@ async fn every_session_that_got_its_last_answer_survives_kill_9() {
         load.await.unwrap().unwrap();
 
         let server = Server::start_on(directory.path());
-        let stored = server.get("/devices?projection=_id,InternetGatewayDevice.DeviceInfo.ProvisioningCode");
-        let stored: BTreeMap<String, u64> = stored
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|device| {
-                let serial = device["_id"].as_str()?.rsplit('-').next()?.to_owned();
-                let code = &device["InternetGatewayDevice"]["DeviceInfo"]["ProvisioningCode"]["_value"];
-                Some((serial, code.as_str()?.parse().ok()?))
-            })
-            .collect();
+        let stored = stored_sequences(&server);
         for (serial, sequence) in acknowledged.lock().unwrap().iter() {
             if sequence / 10_000_000 == round {
                 let found = stored.get(serial).copied();

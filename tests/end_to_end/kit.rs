@@ -1,5 +1,6 @@
 //! Starting the binary, and talking to its REST API with nothing but a socket.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -163,7 +164,8 @@ impl Server {
         self.request_at(self.files, "PUT", target, "", content)
     }
 
-    fn request_at(&self, address: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -> Answer {
+    /// A request at any of the server's addresses.
+    pub fn request_at(&self, address: SocketAddr, method: &str, target: &str, headers: &str, body: &str) -> Answer {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let length = body.len();
@@ -244,6 +246,17 @@ impl Directory {
             Directory::Given(path) => path,
         }
     }
+}
+
+/// The sequence number of each device's last session that is stored, as the load generator stamps them, by serial number.
+pub fn stored_sequences(server: &Server) -> BTreeMap<String, u64> {
+    let stored = server.get("/devices?projection=_id,InternetGatewayDevice.DeviceInfo.ProvisioningCode");
+    let sequence = |device: &Json| {
+        let serial = device["_id"].as_str()?.rsplit('-').next()?.to_owned();
+        let code = &device["InternetGatewayDevice"]["DeviceInfo"]["ProvisioningCode"]["_value"];
+        Some((serial, code.as_str()?.parse().ok()?))
+    };
+    stored.as_array().unwrap().iter().filter_map(sequence).collect()
 }
 
 /// Waits until something is so, and says what it was when it never is.

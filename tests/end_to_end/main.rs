@@ -3,11 +3,15 @@
 
 mod accounts;
 mod authenticating;
+mod backing_up;
 mod checking;
+mod configuration_files;
 mod crash;
 mod demo;
 mod downloads;
+mod events;
 mod kit;
+mod monitoring;
 mod nat;
 mod nbi;
 mod operations;

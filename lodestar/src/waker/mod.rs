@@ -7,6 +7,7 @@
 //!    ├ credentials  what it is given
 //!    ├ limits       how often this server asks
 //!    ├ record       what came of it
+//!    ├ counts       how often what came of it
 //!    ├ udp          through a NAT
 //!    ├ xmpp         through a server of messages
 //!    └ directory    the devices, as the UDP port asks for them
@@ -14,6 +15,7 @@
 //!
 //! Not here: what goes over the wire (`cwmp::connection_request`), and what is waited for afterwards (`ui_api`).
 
+mod counts;
 mod credentials;
 mod directory;
 mod facts;
@@ -51,6 +53,7 @@ use record::WakingRecord;
 use udp::{UDP_WAIT, UdpParts, UdpTarget};
 use xmpp::OverXmpp;
 
+pub use counts::RequestCounts;
 pub use directory::Directory;
 pub use limits::RequestRates;
 pub use xmpp::XmppRequests;
@@ -102,6 +105,7 @@ struct Inner {
     accepted: Mutex<HashMap<String, i64>>,
     /// Held while a record is read and written back.
     records: tokio::sync::Mutex<()>,
+    counts: Arc<RequestCounts>,
 }
 
 /// What came of one method: accepted, with these credentials if any were asked for.
@@ -112,7 +116,13 @@ impl Waker {
     pub fn new(parts: WakerParts) -> Waker {
         let limiter = Limiter::new(parts.rates);
         let (pending, accepted) = (Mutex::default(), Mutex::default());
-        Waker(Arc::new(Inner { parts, limiter, pending, accepted, records: tokio::sync::Mutex::default() }))
+        let (records, counts) = (tokio::sync::Mutex::default(), Arc::default());
+        Waker(Arc::new(Inner { parts, limiter, pending, accepted, records, counts }))
+    }
+
+    /// How many requests came to what.
+    pub fn counts(&self) -> &Arc<RequestCounts> {
+        &self.0.counts
     }
 }
 
@@ -377,6 +387,7 @@ impl Inner {
     }
 
     async fn note(&self, device_id: &str, attempts: &[Attempt], at: i64) {
+        attempts.iter().for_each(|(method, result)| self.counts.count(*method, result));
         self.change(device_id, |record| {
             for (method, result) in attempts {
                 match result {
