@@ -92,7 +92,7 @@ fn exchange(address: IpAddr) -> io::Result<Report> {
     let socket = open(address)?;
     socket.connect(&SocketAddr::from((address, 0)).into())?;
     let mut payload = [0; PAYLOAD];
-    getrandom::fill(&mut payload).map_err(io::Error::other)?;
+    getrandom::fill(&mut payload).map_err(|error| io::Error::other(error.to_string()))?;
     let mut answers = Vec::new();
     for sequence in 1..=REQUESTS {
         let sent = Instant::now();
