@@ -6,9 +6,8 @@ use std::process::{Command, Output};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sim::cpe::{ConnectionRequest, ConnectionRequestMode};
-use tokio_util::sync::CancellationToken;
 
-use crate::kit::{KEY, PASSWORD, Server};
+use crate::kit::{KEY, PASSWORD, RunningDevice, Server};
 
 fn lodestar(data_dir: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lodestar")).args(arguments).arg("--data-dir").arg(data_dir).output().unwrap()
@@ -84,9 +83,7 @@ async fn the_examples_of_the_reference_work() {
     });
     device.listen().await.unwrap();
     assert!(device.session(["1 BOOT"]).await.completed());
-    let stop = CancellationToken::new();
-    let stopped = stop.clone();
-    let running = tokio::spawn(async move { device.run(Vec::<String>::new(), None, stopped, |_| {}).await });
+    let _running = RunningDevice::start(device).await;
     let nbi = server.nbi;
     tokio::task::spawn_blocking(move || {
         let directory = tempfile::tempdir().unwrap();
@@ -110,6 +107,4 @@ async fn the_examples_of_the_reference_work() {
     })
     .await
     .unwrap();
-    stop.cancel();
-    running.abort();
 }

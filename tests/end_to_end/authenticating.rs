@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use acs_core::expression::{FunctionSet, parse};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -39,8 +38,6 @@ async fn a_device_enrols_with_shared_credentials_and_is_given_its_own() {
     server.preset("password", serde_json::json!({}), blocks("rhai")[0]);
     let gate = serde_json::json!({ "value": recipe("'enrol'") });
     server.put("/config/cwmp.auth", &gate.to_string());
-    // New sessions follow the change within a second.
-    std::thread::sleep(Duration::from_millis(700));
     let shared = |options: &mut sim::Options| {
         (options.username, options.password) = ("enrol".into(), "welcome".into());
     };
@@ -96,7 +93,6 @@ fn devices_come_by_tls_and_a_hangup_renews_the_certificate() {
     ]);
     let gate = serde_json::json!({ "value": recipe("CLIENT_CERTIFICATE(DeviceID.ID)").lines().next().unwrap() });
     server.put("/config/cwmp.auth", &gate.to_string());
-    std::thread::sleep(Duration::from_millis(700));
     let acs = format!("https://{address}/");
     let comes = |ca: &str, certificate: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lodestar"));

@@ -5,10 +5,14 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// The key that the server is given at its first start.
 pub const KEY: &str = "end-to-end-key-0123456789abcdef0123456789";
@@ -265,6 +269,33 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A device that runs until it is dropped: it comes when it is woken.
+pub struct RunningDevice {
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl RunningDevice {
+    /// Returns once the device's first session, which it begins by itself, is over.
+    pub async fn start(mut device: sim::Device) -> RunningDevice {
+        let stop = CancellationToken::new();
+        let (stopped, first) = (stop.clone(), Arc::new(Notify::new()));
+        let over = first.clone();
+        let running = tokio::spawn(async move {
+            device.run(["2 PERIODIC"], None, stopped, |_| over.notify_one()).await;
+        });
+        first.notified().await;
+        RunningDevice { stop, running }
+    }
+}
+
+impl Drop for RunningDevice {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.running.abort();
     }
 }
 

@@ -20,10 +20,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use sim::cpe::{ConnectionRequest, ConnectionRequestMode};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
-use crate::kit::{Answer, KEY, PASSWORD, Server, eventually};
+use crate::kit::{Answer, KEY, PASSWORD, RunningDevice, Server, eventually};
 
 /// How rows begin that no request can show from outside on every machine.
 const NOT_SHOWN: [(&str, &str); 4] = [
@@ -91,43 +89,24 @@ fn read(path: &Path) -> Vec<Case> {
     toml::from_str::<Cases>(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())).case
 }
 
-/// The devices: a box that comes when it is woken, and whose ID has every trap; a radio that cannot be reached; two whose IDs look
+/// A box that comes when it is woken, and whose ID has every trap; a radio that cannot be reached; two whose IDs look
 /// alike once their escapes are lost.
-struct Fleet {
-    stop: CancellationToken,
-    running: JoinHandle<()>,
-}
-
-impl Fleet {
-    async fn start(server: &Server) -> Fleet {
-        for (product_class, serial) in [("Radio", "0002"), ("A-B", "C"), ("A", "B-C")] {
-            let mut device = server.device(serial, |options| {
-                options.identity.product_class = product_class.to_owned();
-                listening(options);
-            });
-            device.listen().await.unwrap();
-            assert!(device.session(["1 BOOT"]).await.completed());
-        }
-        let mut device = server.device("SN-0.1", |options| {
-            options.identity.product_class = "Home Box-2".to_owned();
+async fn fleet(server: &Server) -> RunningDevice {
+    for (product_class, serial) in [("Radio", "0002"), ("A-B", "C"), ("A", "B-C")] {
+        let mut device = server.device(serial, |options| {
+            options.identity.product_class = product_class.to_owned();
             listening(options);
         });
         device.listen().await.unwrap();
         assert!(device.session(["1 BOOT"]).await.completed());
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let running = tokio::spawn(async move {
-            device.run(Vec::<String>::new(), None, stopped, |_| {}).await;
-        });
-        Fleet { stop, running }
     }
-}
-
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        self.running.abort();
-    }
+    let mut device = server.device("SN-0.1", |options| {
+        options.identity.product_class = "Home Box-2".to_owned();
+        listening(options);
+    });
+    device.listen().await.unwrap();
+    assert!(device.session(["1 BOOT"]).await.completed());
+    RunningDevice::start(device).await
 }
 
 fn listening(options: &mut sim::Options) {
@@ -193,7 +172,7 @@ fn difference(case: &Case, answer: &Answer) -> Option<String> {
 
 async fn run(name: &str) {
     let server = Server::start_bare_with(&["--connection-requests-to-this-machine"]);
-    let fleet = Fleet::start(&server).await;
+    let fleet = fleet(&server).await;
     let path = root().join("tests/nbi/cases").join(name);
     let cases = read(&path);
     let name = name.to_owned();

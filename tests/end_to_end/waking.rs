@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use sim::cpe::{ConnectionRequest, ConnectionRequestMode};
-use tokio_util::sync::CancellationToken;
 
-use crate::kit::{Answer, Server, eventually};
+use crate::kit::{Answer, RunningDevice, Server, eventually};
 
 const DEVICE: &str = "0A1B2C-SimCPE-E2E1";
 const TASK: &str = r#"{"name":"setParameterValues","parameterValues":[["Device.DeviceInfo.ProvisioningCode","now"]]}"#;
@@ -44,16 +43,7 @@ async fn a_woken_device_does_its_task_before_the_answer() {
     let mut device = server.device("E2E1", listening);
     device.listen().await.unwrap();
     assert!(device.session(["1 BOOT"]).await.completed());
-    let stop = CancellationToken::new();
-    let running = {
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            device.run(Vec::<String>::new(), None, stop, |_| {}).await;
-            device
-        })
-    };
-    // The device begins with a session of its own; the task comes when it is over.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let _running = RunningDevice::start(device).await;
     let answer = post(&server, TASK).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let value = &server.get(&format!("/devices/{DEVICE}"))["Device"]["DeviceInfo"]["ProvisioningCode"]["_value"];
@@ -62,8 +52,18 @@ async fn a_woken_device_does_its_task_before_the_answer() {
     let record = http_record(&server);
     assert_eq!((&record["tried"], &record["accepted"]), (&1.into(), &1.into()), "{record}");
     assert!(!record.to_string().contains("s3cret"));
-    stop.cancel();
-    running.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inform_that_was_asked_for_counts_also_after_one_that_was_not() {
+    let server = Arc::new(Server::start_with(&["--connection-requests-to-this-machine"]));
+    let mut device = server.device("E2E1", listening);
+    device.listen().await.unwrap();
+    assert!(device.session(["1 BOOT"]).await.completed());
+    assert_eq!(post(&server, "").await.status, 200);
+    assert!(device.session(["2 PERIODIC"]).await.completed());
+    assert!(device.session(["6 CONNECTION REQUEST"]).await.completed());
+    eventually("the Inform to be counted", || http_record(&server)["informed"] == 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +131,6 @@ async fn several_credentials_are_tried_in_turn() {
     assert!(device.session(["1 BOOT"]).await.completed());
     let value = r#"{"value": "AUTH('acs', 'of-the-factory') OR AUTH(USERNAME(), PASSWORD())"}"#;
     server.put("/config/cwmp.connectionRequestAuth", value);
-    std::thread::sleep(std::time::Duration::from_millis(700));
     assert_eq!(post(&server, "").await.status, 200);
     assert_eq!(device.connection_requests(), 1);
 }

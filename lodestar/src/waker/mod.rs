@@ -352,17 +352,21 @@ impl Inner {
         since: i64,
     ) {
         tokio::spawn(async move {
-            if !has_begun(follower.clone(), INFORM_WAIT).await {
-                return;
-            }
-            if follower.wait_for(|phase| *phase == SessionPhase::Ended).await.is_err() {
-                return;
-            }
-            let Ok(Some(device)) = self.parts.store.get_device(&device_id).await else { return };
-            // `6 CONNECTION REQUEST`; some devices spell the rest another way.
-            let was_asked = device.head.events.iter().any(|event| event.starts_with("6 "));
-            if was_asked && device.head.last_inform >= since {
-                self.change(&device_id, |record| record.note_informed(method, device.head.last_inform)).await;
+            let deadline = tokio::time::Instant::now() + INFORM_WAIT;
+            // A session that the device was about to begin anyway may come first.
+            while has_begun(follower.clone(), deadline.saturating_duration_since(tokio::time::Instant::now())).await {
+                let next = self.parts.sessions.follow(&device_id);
+                if follower.wait_for(|phase| *phase == SessionPhase::Ended).await.is_err() {
+                    return;
+                }
+                let Ok(Some(device)) = self.parts.store.get_device(&device_id).await else { return };
+                // `6 CONNECTION REQUEST`; some devices spell the rest another way.
+                let was_asked = device.head.events.iter().any(|event| event.starts_with("6 "));
+                if was_asked && device.head.last_inform >= since {
+                    self.change(&device_id, |record| record.note_informed(method, device.head.last_inform)).await;
+                    return;
+                }
+                follower = next;
             }
         });
     }
