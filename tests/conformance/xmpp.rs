@@ -148,7 +148,7 @@ fn j2_a_result_is_followed_by_an_inform() {
     let running = server.spawn({
         let stop = stop.clone();
         // Whether anybody still listens does not matter.
-        async move { device.run(["2 PERIODIC"], None, stop, |_| drop(over.send(()))).await }
+        async move { device.run(["2 PERIODIC"], None, stop, |_| over.send(()).unwrap_or(())).await }
     });
     first_session.recv().unwrap();
     let task =
