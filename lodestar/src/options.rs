@@ -9,7 +9,7 @@ use cwmp::EndpointLimits;
 use cwmp::connection_request::{AddressPolicy, PortRange};
 use ipnet::IpNet;
 use serde::Deserialize;
-use store::EmbeddedOptions;
+use store::StoreOptions;
 use tls::TlsOptions;
 use ui_api::UploadLimits;
 
@@ -202,7 +202,7 @@ impl ServeOptions {
             events_kept: arguments
                 .events_kept
                 .or(file.events_kept)
-                .unwrap_or_else(|| EmbeddedOptions::default().outbox_length),
+                .unwrap_or_else(|| StoreOptions::default().outbox_length),
             metrics_listen: arguments.metrics_listen.or(file.metrics_listen),
             record: arguments.record.or(file.record),
             record_device: [arguments.record_device, file.record_device]

@@ -10,7 +10,7 @@ use cwmp::udp::UdpPort;
 use cwmp::{Endpoint, EndpointParts, Listener, Pool, system_clock};
 use ext::{Extensions, ExtensionsConfig};
 use sandbox::Limits;
-use store::{EmbeddedOptions, EmbeddedStore, Store};
+use store::{EmbeddedStore, Store, StoreOptions};
 use tls::{TlsOptions, TlsServer};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -62,7 +62,7 @@ pub async fn run_telling(
 ) -> Result<()> {
     create_private_directory(&options.data_dir)?;
     let database = options.data_dir.join("lodestar.db");
-    let store_options = EmbeddedOptions { outbox_length: options.events_kept, ..EmbeddedOptions::default() };
+    let store_options = StoreOptions { outbox_length: options.events_kept, ..StoreOptions::default() };
     let store = EmbeddedStore::open_with(&database, store_options);
     let store: Arc<dyn Store> = Arc::new(store.with_context(|| format!("opening {}", database.display()))?);
     if first_start::seed(&*store).await? {

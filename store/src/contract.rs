@@ -184,6 +184,31 @@ pub struct Statistics {
     pub log_bytes: u64,
 }
 
+/// How much a store keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// How long ended tasks are kept.
+    pub task_retention: Duration,
+    /// How many outbox events are kept, about.
+    pub outbox_length: u32,
+    /// How many transfer records are kept of each device.
+    pub transfers_per_device: u32,
+    /// How long they are kept.
+    pub transfer_retention: Duration,
+}
+
+impl Default for StoreOptions {
+    /// A week; 100,000 events; 100 transfers and 90 days.
+    fn default() -> Self {
+        StoreOptions {
+            task_retention: Duration::from_secs(7 * 86_400),
+            outbox_length: 100_000,
+            transfers_per_device: 100,
+            transfer_retention: Duration::from_secs(90 * 86_400),
+        }
+    }
+}
+
 /// The right to run a device's session. It has no effect on reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
@@ -207,6 +232,31 @@ pub trait Store: Send + Sync {
 
     /// The same under a lease. [`StoreError::LeaseLost`], and nothing is written, when another session has got it since.
     async fn commit_session_under(&self, lease: &Lease, change: SessionChange) -> Result<(), StoreError>;
+
+    /// Takes the lease on a device and reads everything that its session starts from: [`Store::acquire_lease`] and then
+    /// [`Store::open_device`], at once where the store can. `None` when another owner holds the lease.
+    async fn begin_session(
+        &self,
+        device_id: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> Result<Option<(Lease, DeviceSnapshot)>, StoreError> {
+        let Some(lease) = self.acquire_lease(device_id, owner, ttl).await? else { return Ok(None) };
+        match self.open_device(device_id).await {
+            Ok(snapshot) => Ok(Some((lease, snapshot))),
+            Err(error) => {
+                self.release_lease(&lease).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes what a session changed and gives its lease back: [`Store::commit_session_under`] and then
+    /// [`Store::release_lease`], at once where the store can. When it fails the lease is as it was.
+    async fn end_session(&self, lease: &Lease, change: SessionChange) -> Result<(), StoreError> {
+        self.commit_session_under(lease, change).await?;
+        self.release_lease(lease).await.map(|_| ())
+    }
 
     /// Takes the lease on a device, which need not be known, for a time. `None` when another owner holds it. The same owner gets
     /// its own lease again, prolonged.

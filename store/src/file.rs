@@ -49,6 +49,20 @@ impl UploadOrigin {
     }
 }
 
+/// Whether a file may have its name.
+pub(crate) fn check_name(metadata: &FileMetadata) -> Result<(), StoreError> {
+    let invalid =
+        |reason: &str| StoreError::Invalid { what: format!("the file {:?}", metadata.name), reason: reason.to_owned() };
+    if metadata.name.is_empty() {
+        return Err(invalid("it has no name"));
+    }
+    let folder = metadata.upload.as_ref().map(UploadOrigin::folder);
+    if metadata.name.starts_with(folder.as_deref().unwrap_or(UPLOADS)) != folder.is_some() {
+        return Err(invalid("names that begin with uploads/ are those of files that devices sent"));
+    }
+    Ok(())
+}
+
 /// How much devices have sent and is still stored, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UploadUsage {

@@ -13,11 +13,11 @@ use acs_core::query::nbi;
 use acs_core::task::{Task, TaskState};
 use acs_core::value::{TypedValue, Value, XsdType};
 use serde_json::json;
-use store::{Collection, EmbeddedOptions, EmbeddedStore, Find, Store, StoreError, conformance};
+use store::{Collection, EmbeddedStore, Find, Store, StoreError, StoreOptions, conformance};
 
 store::conformance!(async || {
     let directory = tempfile::tempdir().unwrap();
-    (EmbeddedStore::open(&directory.path().join("lodestar.db")).unwrap(), directory)
+    Some((EmbeddedStore::open(&directory.path().join("lodestar.db")).unwrap(), directory))
 });
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,8 +152,7 @@ async fn one_process_writes_and_others_may_read() {
 #[tokio::test]
 async fn ended_tasks_and_old_events_go_in_the_end() {
     let directory = tempfile::tempdir().unwrap();
-    let options =
-        EmbeddedOptions { task_retention: Duration::from_secs(10), outbox_length: 5, ..EmbeddedOptions::default() };
+    let options = StoreOptions { task_retention: Duration::from_secs(10), outbox_length: 5, ..StoreOptions::default() };
     let store = EmbeddedStore::open_with(&directory.path().join("lodestar.db"), options).unwrap();
     let mut session = conformance::change("1", 1_000, &[]);
     let device = session.head.id.clone();

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::devices::{from_text, to_text};
 use super::writer::Writer;
 use super::{documents, failed};
-use crate::file::{CHUNK, UPLOADS, UploadOrigin, UploadUsage};
+use crate::file::{CHUNK, UploadOrigin, UploadUsage, check_name};
 use crate::{FileInfo, FileMetadata, FileWriter, StoreError};
 
 /// Takes a file's content, chunk by chunk.
@@ -30,15 +30,7 @@ struct EmbeddedFileWriter {
 }
 
 pub async fn create_file(writer: Arc<Writer>, metadata: FileMetadata) -> Result<Box<dyn FileWriter>, StoreError> {
-    let invalid =
-        |reason: &str| StoreError::Invalid { what: format!("the file {:?}", metadata.name), reason: reason.to_owned() };
-    if metadata.name.is_empty() {
-        return Err(invalid("it has no name"));
-    }
-    let folder = metadata.upload.as_ref().map(UploadOrigin::folder);
-    if metadata.name.starts_with(folder.as_deref().unwrap_or(UPLOADS)) != folder.is_some() {
-        return Err(invalid("names that begin with uploads/ are those of files that devices sent"));
-    }
+    check_name(&metadata)?;
     let begin = |connection: &Connection| {
         connection
             .execute("INSERT INTO file (name, record) VALUES (NULL, '')", [])

@@ -6,22 +6,19 @@
 use std::borrow::Cow;
 
 use acs_core::device::{DeviceHead, Tags};
-use acs_core::query::{FieldValue, Operand, Record, nbi};
+use acs_core::query::{FieldValue, Operand, Record};
 use acs_core::tree::DeviceTree;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, params};
 
 use super::devices::{decode_tree, device_head};
 use super::failed;
+use crate::index_names::name_of_field;
 use crate::record::{newest_informed, value_field};
 use crate::{DeviceRecord, StoreError};
 
 /// Devices per step when an index is built: few enough that sessions do not notice.
 pub const BUILD_STEP: usize = 100;
-
-/// Head fields that may be indexed; they are looked at with every session.
-const HEAD_FIELDS: [&str; 5] =
-    ["_deviceId._Manufacturer", "_deviceId._OUI", "_deviceId._ProductClass", "_lastBoot", "_lastBootstrap"];
 
 /// An indexed field.
 pub struct IndexedField {
@@ -70,28 +67,6 @@ impl Entry {
         };
         Some(Entry::of(&value))
     }
-}
-
-/// The field that an operator's name means.
-pub fn field_of_name(name: &str) -> Result<String, StoreError> {
-    let invalid = |reason: &str| StoreError::Invalid { what: format!("the index {name:?}"), reason: reason.to_owned() };
-    if HEAD_FIELDS.contains(&name) {
-        return Ok(name.to_owned());
-    }
-    let parameter = name.strip_suffix("._value").unwrap_or(name);
-    let path = acs_core::path::Path::parse(parameter).map_err(|error| invalid(&error.to_string()))?;
-    if parameter.is_empty() || !path.is_concrete() || parameter.split('.').any(|segment| segment.starts_with('_')) {
-        return Err(invalid("it must be the name of a parameter"));
-    }
-    if acs_core::tree::codec::HEAD_ROOTS.contains(&path.first_name().unwrap_or_default()) {
-        return Err(invalid("parameters below DeviceID, Events and Tags are fields of their own"));
-    }
-    Ok(nbi::device_field(parameter).into_owned())
-}
-
-/// The operator's name of a field.
-pub fn name_of_field(field: &str) -> &str {
-    field.strip_suffix("._value").unwrap_or(field)
 }
 
 /// The indexed fields: all that are kept, or only those whose index is built.

@@ -3,29 +3,24 @@
 
 use std::sync::Arc;
 
-use acs_core::expression::CompareOperator;
 use acs_core::fault::FaultRecord;
-use acs_core::operation::Operation;
-use acs_core::query::{JsonRecord, Operand, Query, Sort, compare_records};
+use acs_core::query::{JsonRecord, Query};
 use acs_core::task::Task;
-use acs_core::value::format_date_time;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, params_from_iter};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use tokio::sync::mpsc;
 
 use super::devices::from_text;
 use super::readers::{Lane, Readers};
 use super::{failed, transfers};
+use crate::listing::{Found, gather, is_by_id, operation_document, pinned, put_in_order};
 use crate::{DATE_FIELDS, FileInfo, Find, Listing, QueryReport, Records, StoreError};
 
 /// Documents per page.
 const PAGE: usize = 200;
 /// Documents read ahead of whoever takes them.
 const AHEAD: usize = 64;
-
-/// A document and what it is ordered by last.
-type Found = (String, Json);
 
 /// How a listing is read.
 struct Table {
@@ -96,8 +91,7 @@ pub fn find_documents(readers: Arc<Readers>, listing: Listing, find: Find) -> Re
     let records = Records::with_report(receiver, report.clone());
     tokio::spawn(async move {
         let mut scan = DocumentScan::new(listing, find.filter);
-        let is_in_order = matches!(find.sort.as_slice(), [] | [Sort { descending: false, .. }, ..])
-            && find.sort.first().is_none_or(|sort| sort.field == "_id");
+        let is_in_order = is_by_id(&find.sort);
         let mut skip = find.skip;
         let mut left = find.limit.unwrap_or(usize::MAX);
         let wanted = skip.saturating_add(left);
@@ -118,10 +112,7 @@ pub fn find_documents(readers: Arc<Readers>, listing: Listing, find: Find) -> Re
                 report.scanned = scan.scanned;
             }
             if !is_in_order {
-                gathered.extend(page);
-                if gathered.len() > wanted.saturating_mul(2).saturating_add(1_000) {
-                    put_in_order(&mut gathered, &find.sort, wanted);
-                }
+                gather(&mut gathered, page, &find.sort, wanted);
                 continue;
             }
             let skipped = skip.min(page.len());
@@ -211,47 +202,4 @@ impl DocumentScan {
         self.is_finished = read < PAGE;
         Ok(page)
     }
-}
-
-/// The texts of which a field must have one, when the query says so.
-fn pinned<'q>(query: &'q Query, name: &str) -> Option<Vec<&'q str>> {
-    let text = |operand: &'q Operand| match operand {
-        Operand::Text(text) => Some(text.as_str()),
-        _ => None,
-    };
-    match query {
-        Query::And(queries) => queries.iter().find_map(|query| pinned(query, name)),
-        Query::Compare { field, operator: CompareOperator::Equal, value } if field == name => {
-            text(value).map(|text| vec![text])
-        }
-        Query::In { field, values } if field == name => values.iter().map(text).collect(),
-        _ => None,
-    }
-}
-
-fn put_in_order(found: &mut Vec<Found>, sort: &[Sort], wanted: usize) {
-    found.sort_by(|(left_key, left), (right_key, right)| {
-        let (left, right) = (JsonRecord::with_dates(left, &DATE_FIELDS), JsonRecord::with_dates(right, &DATE_FIELDS));
-        compare_records(sort, &left, &right).then_with(|| left_key.cmp(right_key))
-    });
-    found.truncate(wanted);
-}
-
-fn operation_document(id: &str, operation: &Operation) -> Json {
-    // Device IDs have no colon.
-    let device = id.split(':').next().unwrap_or_default();
-    json!({
-        "_id": id,
-        "device": device,
-        "name": operation.kind.rpc(),
-        "timestamp": format_date_time(operation.timestamp),
-        "channels": json!(operation.channels.keys().collect::<Vec<_>>()).to_string(),
-        "args": json!({
-            "instance": operation.instances.join(","),
-            "fileType": operation.file_type,
-            "fileName": operation.file_name,
-            "targetFileName": operation.target_file_name,
-        })
-        .to_string(),
-    })
 }

@@ -28,42 +28,16 @@ mod writer;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
-use crate::StoreError;
+use crate::{StoreError, StoreOptions};
 use leases::Leases;
 use readers::{Lane, Readers};
 use writer::Writer;
 
 pub use restore::Restored;
-
-/// How an embedded store is run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmbeddedOptions {
-    /// How long ended tasks are kept.
-    pub task_retention: Duration,
-    /// How many outbox events are kept, about.
-    pub outbox_length: u32,
-    /// How many transfer records are kept of each device.
-    pub transfers_per_device: u32,
-    /// How long they are kept.
-    pub transfer_retention: Duration,
-}
-
-impl Default for EmbeddedOptions {
-    /// A week; 100,000 events; 100 transfers and 90 days.
-    fn default() -> Self {
-        EmbeddedOptions {
-            task_retention: Duration::from_secs(7 * 86_400),
-            outbox_length: 100_000,
-            transfers_per_device: 100,
-            transfer_retention: Duration::from_secs(90 * 86_400),
-        }
-    }
-}
 
 /// The store inside the binary.
 #[derive(Clone)]
@@ -75,7 +49,7 @@ pub struct EmbeddedStore {
     leases: Arc<Leases>,
     configuration: Arc<watch::Sender<i64>>,
     events: Arc<watch::Sender<i64>>,
-    options: EmbeddedOptions,
+    options: StoreOptions,
 }
 
 pub(crate) fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreError + Copy {
@@ -85,11 +59,11 @@ pub(crate) fn failed(doing: &'static str) -> impl Fn(rusqlite::Error) -> StoreEr
 impl EmbeddedStore {
     /// Opens the database file, and creates it when it is not there. An error when another process has it open.
     pub fn open(path: &Path) -> Result<EmbeddedStore, StoreError> {
-        EmbeddedStore::open_with(path, EmbeddedOptions::default())
+        EmbeddedStore::open_with(path, StoreOptions::default())
     }
 
     /// The same with options.
-    pub fn open_with(path: &Path, options: EmbeddedOptions) -> Result<EmbeddedStore, StoreError> {
+    pub fn open_with(path: &Path, options: StoreOptions) -> Result<EmbeddedStore, StoreError> {
         let lock = lock(path)?;
         create_private(path)?;
         let connection = Connection::open(path).map_err(failed("opening the database"))?;
@@ -130,7 +104,7 @@ impl EmbeddedStore {
             leases: Arc::new(Leases::new(u32::try_from(epoch).unwrap_or(u32::MAX))),
             configuration: Arc::new(watch::Sender::new(0)),
             events: Arc::new(watch::Sender::new(0)),
-            options: EmbeddedOptions::default(),
+            options: StoreOptions::default(),
         };
         maintenance::tell(connection, &store.configuration, &store.events)?;
         Ok(store)

@@ -4,8 +4,9 @@ use acs_core::expression::CompareOperator;
 use acs_core::query::{LikePattern, LikeToken, Operand, Query, Sort};
 use rusqlite::types::Value as SqlValue;
 
-use super::index::{Entry, IndexedField, name_of_field};
+use super::index::{Entry, IndexedField};
 use super::scan::needs_tree;
+use crate::index_names::name_of_field;
 
 /// Larger queries are answered device by device: SQLite limits how deep a condition may nest.
 const MAXIMUM_CLAUSES: usize = 200;

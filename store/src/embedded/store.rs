@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::devices::{self, EncodedChange};
 use super::readers::Lane;
 use super::{EmbeddedStore, documents, failed, files, heartbeats, index, lists, scan, tasks, transfers};
+use crate::index_names::{field_of_name, name_of_field};
 use crate::{
     Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, Listing, Records, Statistics, Store, StoreError,
     StoredEvent, UploadUsage,
@@ -113,7 +114,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn set_indexed_parameters(&self, names: &[String]) -> Result<(), StoreError> {
-        let fields = names.iter().map(|name| index::field_of_name(name)).collect::<Result<Vec<_>, _>>()?;
+        let fields = names.iter().map(|name| field_of_name(name)).collect::<Result<Vec<_>, _>>()?;
         if !self.write(move |connection| index::choose_fields(connection, &fields)).await? {
             return Ok(());
         }
@@ -128,7 +129,7 @@ impl Store for EmbeddedStore {
     async fn indexed_parameters(&self) -> Result<Vec<String>, StoreError> {
         self.read(|connection| {
             let fields = index::indexed_fields(connection, true)?;
-            Ok(fields.iter().map(|field| index::name_of_field(&field.name).to_owned()).collect())
+            Ok(fields.iter().map(|field| name_of_field(&field.name).to_owned()).collect())
         })
         .await
     }

@@ -7,13 +7,13 @@ use acs_core::tree::DeviceTree;
 use futures_util::StreamExt;
 use http_body_util::BodyExt;
 use serde_json::Value as Json;
-use store::{EmbeddedOptions, EmbeddedStore, Scope};
+use store::{EmbeddedStore, Scope, StoreOptions};
 
 use super::*;
 
 /// A store that keeps about ten events beyond those that wait to be pruned together.
 fn store(directory: &tempfile::TempDir) -> Arc<dyn Store> {
-    let options = EmbeddedOptions { outbox_length: 10, ..EmbeddedOptions::default() };
+    let options = StoreOptions { outbox_length: 10, ..StoreOptions::default() };
     Arc::new(EmbeddedStore::open_with(&directory.path().join("lodestar.db"), options).unwrap())
 }
 
@@ -124,7 +124,7 @@ async fn retention_is_enforced() {
 #[tokio::test]
 async fn many_clients_at_different_places_get_every_event_once() {
     let directory = tempfile::tempdir().unwrap();
-    let options = EmbeddedOptions::default();
+    let options = StoreOptions::default();
     let store: Arc<dyn Store> =
         Arc::new(EmbeddedStore::open_with(&directory.path().join("lodestar.db"), options).unwrap());
     let feed: Arc<EventFeed> = Arc::default();
