@@ -220,9 +220,30 @@ pub struct Lease {
     pub token: u64,
 }
 
+/// What became of a suspended session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resumption {
+    /// Its owner holds no lease, or no longer.
+    Unknown,
+    /// Its owner holds a lease and no content is kept: the session is live, on another node perhaps.
+    Elsewhere,
+    /// It is the caller's.
+    Resumed {
+        /// The lease, with a new token.
+        lease: Lease,
+        /// What [`Store::suspend_session`] was given.
+        content: Vec<u8>,
+    },
+}
+
 /// A store.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// Whether several nodes share this store, so that sessions are kept for whoever their device comes to next.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// Everything that a device's session starts from.
     async fn open_device(&self, device_id: &str) -> Result<DeviceSnapshot, StoreError>;
 
@@ -251,6 +272,32 @@ pub trait Store: Send + Sync {
         }
     }
 
+    /// The same, whoever holds the lease: the device has begun anew. What the earlier session wants to write afterwards is
+    /// [`StoreError::LeaseLost`]; what it wrote before is read.
+    async fn seize_session(
+        &self,
+        device_id: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> Result<(Lease, DeviceSnapshot), StoreError> {
+        let lease = self.seize_lease(device_id, owner, ttl).await?;
+        match self.open_device(device_id).await {
+            Ok(snapshot) => Ok((lease, snapshot)),
+            Err(error) => {
+                self.release_lease(&lease).await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps a running session, about `ttl` long, for whoever asks for it next. Its owner holds the lease on, prolonged.
+    /// [`StoreError::LeaseLost`] when another session has got that; [`StoreError::Invalid`] when the content is too large to be
+    /// stored, and then nothing has changed.
+    async fn suspend_session(&self, lease: &Lease, content: Vec<u8>, ttl: Duration) -> Result<(), StoreError>;
+
+    /// Takes out what was kept of an owner's session, and gives its lease a new token and `ttl`. Of several callers one gets it.
+    async fn resume_session(&self, owner: &str, ttl: Duration) -> Result<Resumption, StoreError>;
+
     /// Writes what a session changed and gives its lease back: [`Store::commit_session_under`] and then
     /// [`Store::release_lease`], at once where the store can. When it fails the lease is as it was.
     async fn end_session(&self, lease: &Lease, change: SessionChange) -> Result<(), StoreError> {
@@ -261,6 +308,9 @@ pub trait Store: Send + Sync {
     /// Takes the lease on a device, which need not be known, for a time. `None` when another owner holds it. The same owner gets
     /// its own lease again, prolonged.
     async fn acquire_lease(&self, device_id: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>, StoreError>;
+
+    /// Takes the lease on a device, which need not be known, whoever holds it. It has a new token in any case.
+    async fn seize_lease(&self, device_id: &str, owner: &str, ttl: Duration) -> Result<Lease, StoreError>;
 
     /// Prolongs a lease, counted from now. Returns whether it was still held; an expired one is, when nobody has got it since.
     async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError>;

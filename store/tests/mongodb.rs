@@ -16,7 +16,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
 use serde_json::json;
-use store::{Collection, MongoStore, Store, StoreError, StoreOptions, conformance};
+use store::{Collection, MongoStore, Resumption, Store, StoreError, StoreOptions, conformance};
 use tokio::task::JoinSet;
 
 /// A database that is dropped at the end.
@@ -283,4 +283,17 @@ async fn a_first_contact_has_one_session_on_all_nodes() {
         let next = begin(1, "next").await.unwrap().unwrap();
         assert!(next.0.token > begun[0].0.token && next.1.device.is_some());
     }
+}
+
+/// A document has its limit; what is beyond is refused, and the session goes on where it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_too_large_is_not_kept() {
+    let Some(scratch) = Scratch::new() else { return };
+    let store = scratch.connect().await;
+    let lease = store.acquire_lease("d", "a", LONG).await.unwrap().unwrap();
+    let error = store.suspend_session(&lease, vec![0; 16 * 1024 * 1024], LONG).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Invalid { .. }), "{error}");
+    assert!(error.to_string().contains("the session of device d"), "{error}");
+    assert_eq!(store.resume_session("a", LONG).await.unwrap(), Resumption::Elsewhere);
+    assert!(store.renew_lease(&lease, LONG).await.unwrap());
 }

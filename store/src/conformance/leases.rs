@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use acs_core::query::Query;
 
-use super::change;
+use super::{change, quiet};
 use crate::{Lease, Store, StoreError};
 
 /// Far longer than any test.
-const LONG: Duration = Duration::from_secs(3_600);
+pub(super) const LONG: Duration = Duration::from_secs(3_600);
 
 async fn acquire(store: &impl Store, device: &str, owner: &str, ttl: Duration) -> Option<Lease> {
     store.acquire_lease(device, owner, ttl).await.unwrap()
@@ -66,4 +66,27 @@ pub async fn expired_leases_pass_on(store: &impl Store) {
     let second = acquire_expired(store, "d", "b").await;
     assert!(second.token > first.token);
     assert!(!store.renew_lease(&first, LONG).await.unwrap());
+}
+
+/// The earlier session writes nothing any more; what it has written is read.
+pub async fn who_begins_anew_takes_the_lease(store: &impl Store) {
+    let first = change("1", 1_000, &[]);
+    let device = first.head.id.clone();
+    // A device that is not known, and then one that is.
+    let (unknown, _) = store.begin_session(&device, "unknown", LONG).await.unwrap().unwrap();
+    let (known, snapshot) = store.seize_session(&device, "known", LONG).await.unwrap();
+    assert!(known.token > unknown.token && snapshot.device.is_none());
+    assert!(matches!(store.commit_session_under(&unknown, first.clone()).await, Err(StoreError::LeaseLost(_))));
+    store.commit_session_under(&known, first).await.unwrap();
+    let (next, snapshot) = store.seize_session(&device, "next", LONG).await.unwrap();
+    assert!(next.token > known.token && next.owner == "next");
+    assert_eq!(snapshot.device.unwrap().head.last_inform, 1_000);
+    assert!(matches!(store.end_session(&known, quiet("1", 2_000)).await, Err(StoreError::LeaseLost(_))));
+    assert!(!store.renew_lease(&known, LONG).await.unwrap());
+    let same = store.seize_lease(&device, "next", LONG).await.unwrap();
+    assert!(same.token > next.token, "the same owner begins anew, too");
+    assert!(matches!(store.end_session(&next, quiet("1", 2_000)).await, Err(StoreError::LeaseLost(_))));
+    store.end_session(&same, quiet("1", 3_000)).await.unwrap();
+    assert_eq!(store.get_device(&device).await.unwrap().unwrap().head.last_inform, 3_000);
+    assert_eq!(store.lease_owner(&device).await.unwrap(), None);
 }

@@ -12,6 +12,7 @@ pub mod heartbeats;
 pub mod leases;
 pub mod queries;
 pub mod scopes;
+pub mod suspended;
 pub mod tasks;
 pub mod transfers;
 
@@ -47,7 +48,10 @@ macro_rules! conformance {
             events: events_are_in_order, events_come_without_a_session, a_failed_change_tells_nothing,
                 pruned_events_do_not_come_back;
             heartbeats: a_missing_heartbeat_is_told_once, nobody_is_missing_before_his_time;
-            leases: one_owner_at_a_time, a_lease_that_has_passed_on_writes_nothing, expired_leases_pass_on;
+            leases: one_owner_at_a_time, a_lease_that_has_passed_on_writes_nothing, expired_leases_pass_on,
+                who_begins_anew_takes_the_lease;
+            suspended: a_session_goes_on_elsewhere, one_of_a_crowd_resumes, a_session_that_went_on_is_written_by_its_successor,
+                nobody_resumes_what_began_anew, an_expired_session_is_not_resumed, large_sessions_are_kept;
             files: files_are_kept_in_chunks, a_file_is_replaced_at_the_end, an_unfinished_file_leaves_nothing,
                 uploads_are_apart;
             transfers: both_halves_of_a_transfer_are_one_record, settled_transfers_are_not_opened_again,

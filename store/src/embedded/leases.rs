@@ -1,23 +1,31 @@
 //! Leases, in memory: this process is the only one that has the database open.
 //!
 //! Times are those of the monotonic clock, so setting the system's clock neither ends nor prolongs a lease. A lease that a commit
-//! is using cannot pass to another owner before that commit has its answer.
+//! is using cannot pass to another owner before that commit has its answer. Sessions are kept beside their leases: neither outlives
+//! the process.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::{Lease, StoreError};
+use tokio::sync::Notify;
+
+use crate::{Lease, Resumption, StoreError};
 
 /// Below this many entries nothing is looked through for expired ones.
 const SMALLEST_PURGE: usize = 1_024;
 
 pub struct Leases {
     table: Mutex<Table>,
+    /// A commit has got its answer.
+    settled: Notify,
 }
 
 struct Table {
     held: HashMap<String, Held>,
+    /// By owner.
+    suspended: HashMap<String, Suspended>,
     last_token: u64,
     purge_at: usize,
 }
@@ -28,6 +36,12 @@ struct Held {
     expires: Instant,
     /// Commits under this lease that have no answer yet.
     committing: u32,
+}
+
+struct Suspended {
+    device: String,
+    token: u64,
+    content: Vec<u8>,
 }
 
 /// Keeps a lease from passing to another owner while a commit under it is under way.
@@ -41,7 +55,8 @@ impl Leases {
     /// `epoch` grows with each start, so that tokens grow across restarts.
     pub fn new(epoch: u32) -> Leases {
         let last_token = u64::from(epoch) << 32;
-        Leases { table: Mutex::new(Table { held: HashMap::new(), last_token, purge_at: SMALLEST_PURGE }) }
+        let table = Table { held: HashMap::new(), suspended: HashMap::new(), last_token, purge_at: SMALLEST_PURGE };
+        Leases { table: Mutex::new(table), settled: Notify::new() }
     }
 
     pub fn acquire(&self, device: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
@@ -58,11 +73,54 @@ impl Leases {
                 return Ok(None);
             }
         }
-        table.last_token += 1;
-        let held = Held { owner: owner.to_owned(), token: table.last_token, expires, committing: 0 };
-        let lease = lease(device, &held);
-        table.held.insert(device.to_owned(), held);
-        Ok(Some(lease))
+        Ok(Some(table.give(device, owner, expires)))
+    }
+
+    /// Takes a lease, whoever holds it. Waits for a commit that is under way.
+    pub async fn seize(&self, device: &str, owner: &str, ttl: Duration) -> Result<Lease, StoreError> {
+        loop {
+            let mut settled = pin!(self.settled.notified());
+            settled.as_mut().enable();
+            if let Some(lease) = self.seize_settled(device, owner, ttl)? {
+                return Ok(lease);
+            }
+            settled.await;
+        }
+    }
+
+    /// `None` when a commit is under way.
+    fn seize_settled(&self, device: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
+        let now = Instant::now();
+        let mut table = self.table()?;
+        table.purge(now);
+        let is_settled = table.held.get(device).is_none_or(|held| held.committing == 0);
+        Ok(is_settled.then(|| table.give(device, owner, later(now, ttl))))
+    }
+
+    pub fn suspend(&self, lease: &Lease, content: Vec<u8>, ttl: Duration) -> Result<(), StoreError> {
+        let now = Instant::now();
+        let mut table = self.table()?;
+        let held = table.current(&lease.device, lease.token);
+        let held = held.ok_or_else(|| StoreError::LeaseLost(lease.device.clone()))?;
+        held.expires = held.expires.max(later(now, ttl));
+        let Table { held, suspended, .. } = &mut *table;
+        suspended.retain(|_, kept| kept.is_current(held, now));
+        let kept = Suspended { device: lease.device.clone(), token: lease.token, content };
+        suspended.insert(lease.owner.clone(), kept);
+        Ok(())
+    }
+
+    pub fn resume(&self, owner: &str, ttl: Duration) -> Result<Resumption, StoreError> {
+        let now = Instant::now();
+        let mut table = self.table()?;
+        if let Some(kept) = table.suspended.remove(owner)
+            && kept.is_current(&table.held, now)
+        {
+            let lease = table.give(&kept.device, owner, later(now, ttl));
+            return Ok(Resumption::Resumed { lease, content: kept.content });
+        }
+        let is_live = table.held.values().any(|held| held.owner == owner && held.is_held(now));
+        Ok(if is_live { Resumption::Elsewhere } else { Resumption::Unknown })
     }
 
     pub fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
@@ -111,12 +169,22 @@ impl Drop for Committing {
         {
             held.committing -= 1;
         }
+        self.leases.settled.notify_waiters();
     }
 }
 
 impl Table {
     fn current(&mut self, device: &str, token: u64) -> Option<&mut Held> {
         self.held.get_mut(device).filter(|held| held.token == token)
+    }
+
+    /// A new lease, whatever was there.
+    fn give(&mut self, device: &str, owner: &str, expires: Instant) -> Lease {
+        self.last_token += 1;
+        let held = Held { owner: owner.to_owned(), token: self.last_token, expires, committing: 0 };
+        let lease = lease(device, &held);
+        self.held.insert(device.to_owned(), held);
+        lease
     }
 
     fn purge(&mut self, now: Instant) {
@@ -130,6 +198,12 @@ impl Table {
 impl Held {
     fn is_held(&self, now: Instant) -> bool {
         self.committing > 0 || self.expires > now
+    }
+}
+
+impl Suspended {
+    fn is_current(&self, held: &HashMap<String, Held>, now: Instant) -> bool {
+        held.get(&self.device).is_some_and(|held| held.token == self.token && held.is_held(now))
     }
 }
 
@@ -160,6 +234,21 @@ mod tests {
         let next = leases.acquire("d", "b", LONG).unwrap().unwrap();
         assert!(next.token > lease.token);
         assert!(matches!(leases.begin_commit(&lease), Err(StoreError::LeaseLost(_))));
+    }
+
+    #[tokio::test]
+    async fn who_seizes_a_lease_waits_for_a_commit_under_it() {
+        let leases = Arc::new(Leases::new(1));
+        let lease = leases.acquire("d", "a", LONG).unwrap().unwrap();
+        let committing = leases.begin_commit(&lease).unwrap();
+        let seizing = leases.seize("d", "b", LONG);
+        let commit_ends = async {
+            assert_eq!(leases.owner("d").unwrap().as_deref(), Some("a"), "not before the commit's end");
+            drop(committing);
+        };
+        // The first of the two is tried first.
+        let (next, ()) = tokio::join!(biased; seizing, commit_ends);
+        assert!(next.unwrap().token > lease.token);
     }
 
     #[test]

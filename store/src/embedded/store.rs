@@ -19,8 +19,8 @@ use super::readers::Lane;
 use super::{EmbeddedStore, documents, failed, files, heartbeats, index, lists, scan, tasks, transfers};
 use crate::index_names::{field_of_name, name_of_field};
 use crate::{
-    Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, Listing, Records, Statistics, Store, StoreError,
-    StoredEvent, UploadUsage,
+    Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, Listing, Records, Resumption, Statistics, Store,
+    StoreError, StoredEvent, UploadUsage,
 };
 
 #[async_trait]
@@ -48,6 +48,18 @@ impl Store for EmbeddedStore {
 
     async fn acquire_lease(&self, device_id: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
         self.leases.acquire(device_id, owner, ttl)
+    }
+
+    async fn seize_lease(&self, device_id: &str, owner: &str, ttl: Duration) -> Result<Lease, StoreError> {
+        self.leases.seize(device_id, owner, ttl).await
+    }
+
+    async fn suspend_session(&self, lease: &Lease, content: Vec<u8>, ttl: Duration) -> Result<(), StoreError> {
+        self.leases.suspend(lease, content, ttl)
+    }
+
+    async fn resume_session(&self, owner: &str, ttl: Duration) -> Result<Resumption, StoreError> {
+        self.leases.resume(owner, ttl)
     }
 
     async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {

@@ -6,6 +6,7 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, IndexModel};
 
+use super::leases::OWNER;
 use super::names::{Place, device_place};
 use super::{MongoStore, failed};
 use crate::StoreError;
@@ -36,6 +37,7 @@ impl MongoStore {
             IndexOptions::builder().partial_filter_expression(doc! { "_lodestar.journal.id": { "$exists": true } });
         let promised =
             IndexOptions::builder().partial_filter_expression(doc! { "_heartbeat._due": { "$exists": true } });
+        let owned = || IndexOptions::builder().partial_filter_expression(doc! { OWNER: { "$gt": "" } }).build();
         let watched = IndexOptions::builder().partial_filter_expression(doc! { "watched": true });
         let of_devices = vec![
             index(doc! { "_deviceId._SerialNumber": 1 }),
@@ -44,6 +46,7 @@ impl MongoStore {
             index(doc! { "_lastInform": 1 }),
             index_with(doc! { "_heartbeat._due": 1 }, promised.build()),
             index_with(doc! { "_lodestar.journal.id": 1 }, waiting.build()),
+            index_with(doc! { OWNER: 1 }, owned()),
         ];
         let (files, uploads) = (self.bucket(false), self.bucket(true));
         let all: Vec<(&Collection<Document>, Vec<IndexModel>)> = vec![
@@ -63,7 +66,14 @@ impl MongoStore {
                 ],
             ),
             (&self.outbox, vec![index_with(doc! { "source": 1 }, unique())]),
-            (&self.leases, vec![expiring(doc! { "_lodestar.lease.expires": 1 }, LEASE_KEPT)]),
+            (
+                &self.leases,
+                vec![
+                    expiring(doc! { "_lodestar.lease.expires": 1 }, LEASE_KEPT),
+                    index_with(doc! { OWNER: 1 }, owned()),
+                ],
+            ),
+            (&self.suspended, vec![expiring(doc! { "expires": 1 }, Duration::ZERO)]),
             (files.chunks(), vec![index_with(doc! { "files_id": 1, "n": 1 }, unique())]),
             (files.files(), vec![index(doc! { "filename": 1, "uploadDate": 1 }), index(doc! { "content": 1 })]),
             (uploads.chunks(), vec![index_with(doc! { "files_id": 1, "n": 1 }, unique())]),

@@ -20,12 +20,14 @@ use crate::{Lease, StoreError};
 
 /// The path of a lease in a device's document, and in one of `leases`.
 pub const PATH: &str = "_lodestar.lease";
+/// The path of who holds it; empty when nobody does.
+pub const OWNER: &str = "_lodestar.lease.owner";
 
 fn now() -> Document {
     doc! { "$toLong": "$$NOW" }
 }
 
-fn milliseconds(ttl: Duration) -> i64 {
+pub fn milliseconds(ttl: Duration) -> i64 {
     // A year is as good as for ever, and the sum with the time of day fits.
     i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX).min(365 * 86_400_000)
 }
@@ -36,21 +38,41 @@ fn prolonged(ttl: Duration) -> Document {
     doc! { "$toDate": { "$max": [{ "$toLong": format!("${PATH}.expires") }, from_now] } }
 }
 
-/// The pipeline that takes a lease if it is free or one's own, and leaves it as it is otherwise.
-pub fn taking(owner: &str, ttl: Duration) -> Vec<Document> {
-    let owner = doc! { "$literal": owner };
-    let is_own = doc! { "$eq": [format!("${PATH}.owner"), &owner] };
-    let expires = doc! { "$ifNull": [{ "$toLong": format!("${PATH}.expires") }, 0_i64] };
-    let is_free = doc! { "$lte": [expires, now()] };
+/// Who wants the lease on which device.
+#[derive(Clone, Copy)]
+pub struct Claim<'a> {
+    pub device: &'a str,
+    pub owner: &'a str,
+    pub ttl: Duration,
+    /// Whoever holds it.
+    pub seizes: bool,
+}
+
+impl Claim<'_> {
+    /// The pipeline that takes a lease if it may be taken, and leaves it as it is otherwise. One's own is prolonged, unless it is
+    /// seized.
+    fn pipeline(&self) -> Vec<Document> {
+        let fresh = fresh(self.owner, self.ttl);
+        if self.seizes {
+            return vec![doc! { "$set": { PATH: fresh } }];
+        }
+        let owner = doc! { "$literal": self.owner };
+        let is_own = doc! { "$eq": [format!("${PATH}.owner"), &owner] };
+        let own = doc! { "owner": &owner, "token": format!("${PATH}.token"), "expires": prolonged(self.ttl) };
+        let branches =
+            vec![doc! { "case": is_own, "then": own }, doc! { "case": { "$not": [is_held()] }, "then": fresh }];
+        vec![doc! { "$set": { PATH: { "$switch": { "branches": branches, "default": format!("${PATH}") } } } }]
+    }
+}
+
+/// A lease with a token of its own.
+fn fresh(owner: &str, ttl: Duration) -> Document {
     let next = doc! { "$add": [{ "$ifNull": [format!("${PATH}.token"), 0_i64] }, 1_i64] };
-    let fresh = doc! {
-        "owner": &owner,
+    doc! {
+        "owner": { "$literal": owner },
         "token": { "$max": [now(), next] },
         "expires": { "$toDate": { "$add": [now(), milliseconds(ttl)] } },
-    };
-    let own = doc! { "owner": &owner, "token": format!("${PATH}.token"), "expires": prolonged(ttl) };
-    let branches = vec![doc! { "case": is_own, "then": own }, doc! { "case": is_free, "then": fresh }];
-    vec![doc! { "$set": { PATH: { "$switch": { "branches": branches, "default": format!("${PATH}") } } } }]
+    }
 }
 
 /// Whether somebody holds the lease in a document, as an expression.
@@ -60,7 +82,7 @@ pub fn is_held() -> Document {
 
 /// The filter of a document whose lease is this one.
 pub fn held(lease: &Lease) -> Document {
-    doc! { "_id": &lease.device, format!("{PATH}.owner"): &lease.owner, format!("{PATH}.token"): token(lease) }
+    doc! { "_id": &lease.device, OWNER: &lease.owner, format!("{PATH}.token"): token(lease) }
 }
 
 /// A lease's token, as it is stored.
@@ -70,7 +92,7 @@ pub fn token(lease: &Lease) -> i64 {
 
 /// Sets what makes a lease free.
 pub fn set_free(set: &mut Document) {
-    set.insert(format!("{PATH}.owner"), "");
+    set.insert(OWNER, "");
     set.insert(format!("{PATH}.expires"), date(0));
 }
 
@@ -88,26 +110,20 @@ impl MongoStore {
     /// Takes the lease on a device that is known. `None`: there is no such device; else the document with the lease, whoever has it.
     pub(super) async fn take_in_device(
         &self,
-        device: &str,
-        owner: &str,
-        ttl: Duration,
+        claim: Claim<'_>,
         with_device: bool,
     ) -> Result<Option<Document>, StoreError> {
-        let update = self.devices.find_one_and_update(doc! { "_id": device }, taking(owner, ttl));
+        let update = self.devices.find_one_and_update(doc! { "_id": claim.device }, claim.pipeline());
         let update = update.return_document(ReturnDocument::After);
         let update = if with_device { update } else { update.projection(doc! { PATH: 1 }) };
         update.await.map_err(failed("taking a lease"))
     }
 
     /// Takes the lease on a device that is not known. The inner `None`: another owner holds it; the outer: the device is known by now.
-    pub(super) async fn take_apart(
-        &self,
-        device: &str,
-        owner: &str,
-        ttl: Duration,
-    ) -> Result<Option<Option<Lease>>, StoreError> {
+    pub(super) async fn take_apart(&self, claim: Claim<'_>) -> Result<Option<Option<Lease>>, StoreError> {
+        let Claim { device, owner, .. } = claim;
         let taken = loop {
-            let update = self.leases.find_one_and_update(doc! { "_id": device }, taking(owner, ttl)).upsert(true);
+            let update = self.leases.find_one_and_update(doc! { "_id": device }, claim.pipeline()).upsert(true);
             match update.return_document(ReturnDocument::After).await {
                 Ok(document) => break document,
                 // Somebody else has made it at the same time.
@@ -124,20 +140,42 @@ impl MongoStore {
     }
 
     /// Takes a lease, wherever it is.
-    pub(super) async fn take_lease(
-        &self,
-        device: &str,
-        owner: &str,
-        ttl: Duration,
-    ) -> Result<Option<Lease>, StoreError> {
+    pub(super) async fn take_lease(&self, claim: Claim<'_>) -> Result<Option<Lease>, StoreError> {
         loop {
-            if let Some(document) = self.take_in_device(device, owner, ttl, false).await? {
-                return Ok(own_lease(&document, device, owner));
+            if let Some(document) = self.take_in_device(claim, false).await? {
+                return Ok(own_lease(&document, claim.device, claim.owner));
             }
-            if let Some(lease) = self.take_apart(device, owner, ttl).await? {
+            if let Some(lease) = self.take_apart(claim).await? {
                 return Ok(lease);
             }
         }
+    }
+
+    /// Gives a lease that is held another token. `None` when it is held no longer.
+    pub(super) async fn take_over(&self, lease: &Lease, ttl: Duration) -> Result<Option<Lease>, StoreError> {
+        let mut filter = held(lease);
+        filter.insert("$expr", is_held());
+        let renew = vec![doc! { "$set": { PATH: fresh(&lease.owner, ttl) } }];
+        for place in [&self.devices, &self.leases] {
+            let update = place.find_one_and_update(filter.clone(), renew.clone()).projection(doc! { PATH: 1 });
+            let taken = update.return_document(ReturnDocument::After).await.map_err(failed("taking over a lease"))?;
+            if let Some(document) = taken {
+                return Ok(own_lease(&document, &lease.device, &lease.owner));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an owner holds a lease now.
+    pub(super) async fn holds_any(&self, owner: &str) -> Result<bool, StoreError> {
+        // A first contact's lease moves from `leases` to the device's document; it is in both in between.
+        for place in [&self.leases, &self.devices] {
+            let found = place.find_one(doc! { OWNER: owner, "$expr": is_held() }).projection(doc! { "_id": 1 });
+            if found.await.map_err(failed("looking for a lease"))?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Prolongs a lease. Returns whether it is still held.

@@ -2,7 +2,8 @@
 //!
 //! Collections and documents are those of the incumbent, read as any version of it wrote them, so that its database can be taken
 //! over as it is. What it does not know is in fields and collections of its own: `_lodestar` in devices, `lodestar` in faults and
-//! operations, `state` and its kin in tasks; `endedTasks`, `transfers`, `outbox`, `counters`, `leases`, the bucket `uploads`.
+//! operations, `state` and its kin in tasks; `endedTasks`, `transfers`, `outbox`, `counters`, `leases`,
+//! `suspendedSessions`, the bucket `uploads`.
 //!
 //! # What is written together
 //!
@@ -35,6 +36,7 @@ mod records;
 mod sessions;
 mod shared;
 mod store;
+mod suspended;
 mod tags;
 mod tasks;
 mod transfers;
@@ -155,6 +157,7 @@ impl MongoStore {
             outbox: collection("outbox"),
             counters: collection("counters"),
             leases: collection("leases"),
+            suspended: collection("suspendedSessions"),
             file_bucket: Bucket::new(&database, "fs"),
             upload_bucket: Bucket::new(&database, "uploads"),
             outbox_writer,

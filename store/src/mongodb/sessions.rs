@@ -12,7 +12,7 @@ use mongodb::bson::{Document, doc};
 
 use super::devices::{head_changes, new_device, read_device, revision_of, tag_text_changes};
 use super::journal::{Effect, Entry};
-use super::leases::{PATH, held, own_lease, set_free, token};
+use super::leases::{Claim, PATH, held, own_lease, set_free, token};
 use super::records::{read_fault, read_operation};
 use super::tasks::{UNDECIDED, open_tasks, read_task};
 use super::transfers::{read_transfer, watched_transfers};
@@ -79,15 +79,13 @@ impl MongoStore {
     /// Takes the lease on a device, and reads everything that its session starts from. `None`: another owner has it.
     pub(super) async fn open_under_lease(
         &self,
-        device: &str,
-        owner: &str,
-        ttl: Duration,
+        claim: Claim<'_>,
     ) -> Result<Option<(Lease, DeviceSnapshot)>, StoreError> {
         loop {
             let (document, around) =
-                tokio::try_join!(self.take_in_device(device, owner, ttl, true), self.read_around(device))?;
+                tokio::try_join!(self.take_in_device(claim, true), self.read_around(claim.device))?;
             if let Some(document) = document {
-                let Some(lease) = own_lease(&document, device, owner) else { return Ok(None) };
+                let Some(lease) = own_lease(&document, claim.device, claim.owner) else { return Ok(None) };
                 return match self.complete(document, around).await {
                     Ok(snapshot) => Ok(Some((lease, snapshot))),
                     Err(error) => {
@@ -96,7 +94,7 @@ impl MongoStore {
                     }
                 };
             }
-            if let Some(lease) = self.take_apart(device, owner, ttl).await? {
+            if let Some(lease) = self.take_apart(claim).await? {
                 return Ok(lease.map(|lease| (lease, DeviceSnapshot { device: None, ..around.snapshot })));
             }
         }

@@ -23,6 +23,7 @@ pub struct Shared {
     pub(super) outbox: Collection<Document>,
     pub(super) counters: Collection<Document>,
     pub(super) leases: Collection<Document>,
+    pub(super) suspended: Collection<Document>,
     pub(super) file_bucket: Bucket,
     pub(super) upload_bucket: Bucket,
     pub(super) outbox_writer: Outbox,

@@ -16,13 +16,14 @@ use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
 use super::devices::read_device;
+use super::leases::Claim;
 use super::records::read_fault;
 use super::tasks::UNDECIDED;
 use super::values::{object_id, time_or_number};
 use super::{MongoStore, documents, failed};
 use crate::{
-    Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, Listing, Records, Statistics, Store, StoreError,
-    StoredEvent, UploadUsage,
+    Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, Listing, Records, Resumption, Statistics, Store,
+    StoreError, StoredEvent, UploadUsage,
 };
 
 impl MongoStore {
@@ -50,6 +51,10 @@ impl MongoStore {
 
 #[async_trait]
 impl Store for MongoStore {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn open_device(&self, device_id: &str) -> Result<DeviceSnapshot, StoreError> {
         self.open(device_id).await
     }
@@ -68,7 +73,26 @@ impl Store for MongoStore {
         owner: &str,
         ttl: Duration,
     ) -> Result<Option<(Lease, DeviceSnapshot)>, StoreError> {
-        self.open_under_lease(device_id, owner, ttl).await
+        self.open_under_lease(Claim { device: device_id, owner, ttl, seizes: false }).await
+    }
+
+    async fn seize_session(
+        &self,
+        device_id: &str,
+        owner: &str,
+        ttl: Duration,
+    ) -> Result<(Lease, DeviceSnapshot), StoreError> {
+        let begun = self.open_under_lease(Claim { device: device_id, owner, ttl, seizes: true }).await?;
+        // Who seizes gets it, so this is for a document that cannot be.
+        begun.ok_or_else(|| StoreError::LeaseLost(device_id.to_owned()))
+    }
+
+    async fn suspend_session(&self, lease: &Lease, content: Vec<u8>, ttl: Duration) -> Result<(), StoreError> {
+        self.suspend(lease, content, ttl).await
+    }
+
+    async fn resume_session(&self, owner: &str, ttl: Duration) -> Result<Resumption, StoreError> {
+        self.resume(owner, ttl).await
     }
 
     async fn end_session(&self, lease: &Lease, change: SessionChange) -> Result<(), StoreError> {
@@ -76,7 +100,12 @@ impl Store for MongoStore {
     }
 
     async fn acquire_lease(&self, device_id: &str, owner: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
-        self.take_lease(device_id, owner, ttl).await
+        self.take_lease(Claim { device: device_id, owner, ttl, seizes: false }).await
+    }
+
+    async fn seize_lease(&self, device_id: &str, owner: &str, ttl: Duration) -> Result<Lease, StoreError> {
+        let taken = self.take_lease(Claim { device: device_id, owner, ttl, seizes: true }).await?;
+        taken.ok_or_else(|| StoreError::LeaseLost(device_id.to_owned()))
     }
 
     async fn renew_lease(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
