@@ -9,12 +9,14 @@ use acs_core::change::SessionChange;
 use hyper::StatusCode;
 use store::{Lease, StoreError};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::endpoint::Endpoint;
 use crate::ports::SessionEnd;
 use crate::sessions::{LiveSession, SWEEP_INTERVAL};
 use crate::statistics::{count, uncount};
+use crate::trace::Trace;
 use crate::visit::{Refusal, Turn, Visit};
 
 /// How many sessions are ended at a time at the shutdown.
@@ -25,7 +27,7 @@ impl Endpoint {
     pub(crate) async fn close(
         &self,
         live: &Arc<LiveSession>,
-        visit: Box<Visit>,
+        mut visit: Box<Visit>,
         change: SessionChange,
         completed: bool,
     ) -> bool {
@@ -34,11 +36,14 @@ impl Endpoint {
         let device = &*live.device_id;
         let store = &self.parts.store;
         count(&self.statistics.unwritten_sessions);
+        let asked = Instant::now();
         let committed = match live.lease.get() {
             Some(lease) => store.commit_session_under(lease, change).await,
             None => store.commit_session(change).await,
         };
         uncount(&self.statistics.unwritten_sessions);
+        visit.trace.waited_for_store(asked.elapsed());
+        let is_gone = matches!(committed, Err(StoreError::NoSuchDevice(_)));
         let written = match committed {
             Ok(()) => {
                 kinds.iter().for_each(|kind| self.statistics.events.count(kind));
@@ -54,8 +59,12 @@ impl Endpoint {
                 false
             }
         };
+        let Visit { trace, remote, .. } = *visit;
+        if !is_gone {
+            self.tell_trace(trace, (!written).then_some("what it changed could not be written"));
+        }
         self.left(live, SessionEnd { completed: completed && written, had_faults }).await;
-        info!(target: "cwmp", device, remote = &*visit.remote, completed, written, had_faults, "session ended");
+        info!(target: "cwmp", device, remote = &*remote, completed, written, had_faults, "session ended");
         written
     }
 
@@ -63,6 +72,13 @@ impl Endpoint {
     pub(crate) async fn release_lease(&self, lease: &Lease) {
         if let Err(error) = self.parts.store.release_lease(lease).await {
             warn!(target: "cwmp", device = lease.device, "the lease is not given back: {error}");
+        }
+    }
+
+    /// Hands on what happened in a session. `failure` is why it failed, if the trace does not know it yet.
+    pub(crate) fn tell_trace(&self, trace: Trace, failure: Option<&str>) {
+        if let Some(observer) = &self.parts.observer {
+            observer.session_traced(trace.end(failure));
         }
     }
 

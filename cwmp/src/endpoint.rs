@@ -253,13 +253,14 @@ impl Endpoint {
     ) -> Answer {
         let live = found.live;
         let mut place = live.visit.lock().await;
-        let Some(visit) = place.take() else {
+        let Some(mut visit) = place.take() else {
             // It ended while this request waited for its turn.
             drop(place);
             return self.first(connection, channel, body).await;
         };
         connection.bind(&live);
         live.set_busy();
+        visit.trace.has_spoken();
         let limits = self.limits().body;
         let read_body = body.clone();
         let deadline = Instant::now() + self.extension_time(visit.device_patience);
@@ -267,6 +268,7 @@ impl Endpoint {
         loop {
             match turn {
                 Some((mut visit, Turn::Say(answer))) => {
+                    let asked = Instant::now();
                     self.tell_running_task(&mut visit).await;
                     let offer = visit.session.outstanding().and_then(|(_, request)| Offer::in_request(request));
                     if let Some(offer) = offer
@@ -276,15 +278,18 @@ impl Endpoint {
                         turn = self.turn(visit, |visit| visit.abort(Refusal::no_store())).await;
                         continue;
                     }
-                    let Some(visit) = self.keep_lease(&live, visit).await else {
+                    let Some(mut visit) = self.keep_lease(&live, visit).await else {
                         connection.unbind();
                         return Answer::refusal(StatusCode::BAD_REQUEST, "Invalid session");
                     };
+                    visit.trace.waited_for_store(asked.elapsed());
+                    visit.trace.has_answered();
                     *place = Some(visit);
                     self.table.start_waiting(&live);
                     return answer.with_cookie(live.cookie.get());
                 }
-                Some((visit, Turn::Call(calls))) => {
+                Some((mut visit, Turn::Call(calls))) => {
+                    let (asked, names) = (Instant::now(), extension_names(&calls));
                     let results = tokio::select! {
                         results = self.call_extensions(calls, deadline) => results,
                         () = live.superseded.cancelled() => {
@@ -293,6 +298,7 @@ impl Endpoint {
                             return Answer::refusal(StatusCode::BAD_REQUEST, "Invalid session");
                         }
                     };
+                    visit.trace.called_extensions(names, asked.elapsed());
                     turn = self.turn(visit, move |visit| visit.take_results(results)).await;
                 }
                 Some((visit, Turn::Inform(inform))) => {
@@ -346,7 +352,9 @@ impl Endpoint {
         let work = move || {
             let begun = Instant::now();
             let turn = work(&mut visit);
-            visit.promise.spend(begun.elapsed());
+            let time = begun.elapsed();
+            visit.promise.spend(time);
+            visit.trace.spent_in_engine(time);
             (visit, turn)
         };
         self.parts.pool.run(Priority::Running, work).await.ok()
@@ -404,6 +412,7 @@ impl Endpoint {
             Ok(true) => visit.lease_renewed = Instant::now(),
             Ok(false) => {
                 warn!(target: "cwmp", device = &*live.device_id, "the session's lease has passed to another");
+                self.tell_trace(visit.trace, Some("its lease has passed to another session"));
                 self.lost(live).await;
                 return None;
             }
@@ -412,6 +421,12 @@ impl Endpoint {
         }
         Some(visit)
     }
+}
+
+/// What extension calls are told apart by: their first arguments.
+fn extension_names(calls: &[ExtensionCall]) -> Vec<String> {
+    let name = |call: &ExtensionCall| call.arguments.first().and_then(Json::as_str).unwrap_or_default().to_owned();
+    calls.iter().map(name).collect()
 }
 
 /// A lease outlasts its session's timeout, so that a slow commit is still covered.

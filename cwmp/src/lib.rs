@@ -39,6 +39,7 @@ mod sessions;
 pub mod soap;
 pub mod statistics;
 pub mod status;
+pub mod trace;
 pub mod udp;
 mod visit;
 #[cfg(feature = "xmpp")]
@@ -57,3 +58,4 @@ pub use ports::{
 pub use server::serve;
 pub use statistics::CwmpStatistics;
 pub use status::EndpointStatus;
+pub use trace::{SessionTrace, TraceLevel};

@@ -3,7 +3,7 @@
 //! Nothing is formatted unless someone listens. Bodies are only ever logged masked.
 
 use acs_core::rpc::Inform;
-use acs_core::session::{LogKind, Session};
+use acs_core::session::{LogKind, Session, SessionLog};
 use tracing::{Level, debug, enabled, info, warn};
 
 use crate::masking::mask_secrets;
@@ -27,11 +27,11 @@ pub(crate) fn informed(subject: Subject<'_>, inform: &Inform, is_new: bool) {
     info!(target: "cwmp", device, remote, events, retry_count = inform.retry_count, registered = is_new, "Inform");
 }
 
-/// What the engine has to say since it was asked last.
-pub(crate) fn session_lines(remote: &str, session: &mut Session) {
+/// What the engine has to say since it was asked last; handed on.
+pub(crate) fn session_lines(remote: &str, session: &mut Session) -> Vec<SessionLog> {
     let lines = session.take_log();
     let device = session.device_id();
-    for line in lines {
+    for line in &lines {
         let (message, fields) = (line.message.as_str(), &line.fields);
         match line.kind {
             LogKind::Script => info!(target: "cwmp", device, remote, %fields, "script: {message}"),
@@ -39,6 +39,7 @@ pub(crate) fn session_lines(remote: &str, session: &mut Session) {
             LogKind::Note => info!(target: "cwmp", device, remote, %fields, "{message}"),
         }
     }
+    lines
 }
 
 /// What was tolerated in a message: at level info when it is new for the device's model, and each time at level debug.

@@ -1,7 +1,8 @@
 //! Messages for the log, without their secrets.
 //!
-//! A value is secret when the last segment of its parameter's name says so, as is the Password of a Download. The scan does not
-//! depend on the document being well-formed: what cannot be told is masked.
+//! A value is secret when the last segment of its parameter's name says so, and what is in an element when the element's name does:
+//! the Password of a Download, and what vendors' methods have; vouchers, too. The scan does not depend on the document being
+//! well-formed: what cannot be told is masked.
 
 use std::borrow::Cow;
 
@@ -25,9 +26,9 @@ pub fn mask_secrets(document: &str) -> Cow<'_, str> {
 }
 
 #[derive(Default)]
-struct Scan {
-    /// Where the text of the open element that matters begins, and which one it is.
-    open: Option<(Kind, usize)>,
+struct Scan<'d> {
+    /// Which open element matters, its name, and where its text begins.
+    open: Option<(Kind, &'d str, usize)>,
     /// Of the current ParameterValueStruct.
     name_is_secret: Option<bool>,
     value: Option<(usize, usize)>,
@@ -38,12 +39,12 @@ struct Scan {
 enum Kind {
     Name,
     Value,
-    Password,
+    Secret,
 }
 
-impl Scan {
+impl<'d> Scan<'d> {
     /// A tag from its `<` to behind its `>`.
-    fn tag(&mut self, document: &str, start: usize, end: usize) {
+    fn tag(&mut self, document: &'d str, start: usize, end: usize) {
         let inside = document[start + 1..end].trim_end_matches('>');
         let is_end = inside.starts_with('/');
         let is_empty = inside.ends_with('/') && !is_end;
@@ -53,26 +54,27 @@ impl Scan {
         let kind = match local {
             "Name" => Kind::Name,
             "Value" => Kind::Value,
-            "Password" => Kind::Password,
+            "VoucherList" => Kind::Secret,
             "ParameterValueStruct" => {
                 self.end_struct();
                 return;
             }
+            name if is_secret(name) => Kind::Secret,
             _ => return,
         };
         if !is_end && !is_empty {
-            self.open = self.open.or(Some((kind, end)));
-        } else if is_end && self.open.is_some_and(|(open, _)| open == kind) {
+            self.open = self.open.or(Some((kind, local, end)));
+        } else if is_end && self.open.is_some_and(|(_, open, _)| open == local) {
             self.close(document, start);
         }
     }
 
     fn close(&mut self, document: &str, end: usize) {
-        let Some((kind, start)) = self.open.take() else { return };
+        let Some((kind, _, start)) = self.open.take() else { return };
         match kind {
             Kind::Name => self.name_is_secret = Some(is_secret(&document[start..end])),
             Kind::Value => self.value = Some((start, end)),
-            Kind::Password => self.masked.push((start, end)),
+            Kind::Secret => self.masked.push((start, end)),
         }
     }
 
@@ -82,10 +84,10 @@ impl Scan {
         }
     }
 
-    fn finish(mut self, document: &str) -> Cow<'_, str> {
+    fn finish(mut self, document: &'d str) -> Cow<'d, str> {
         match self.open.take() {
-            Some((Kind::Value, start)) => self.value = Some((start, document.len())),
-            Some((Kind::Password, start)) => self.masked.push((start, document.len())),
+            Some((Kind::Value, _, start)) => self.value = Some((start, document.len())),
+            Some((Kind::Secret, _, start)) => self.masked.push((start, document.len())),
             _ => {}
         }
         self.end_struct();
@@ -127,6 +129,18 @@ mod tests {
             (
                 "<c:Download><URL>u</URL><Password>hush</Password></c:Download>".into(),
                 "<c:Download><URL>u</URL><Password>***</Password></c:Download>".into(),
+            ),
+            (
+                "<X_0A1B2C_Join><PreSharedKey>hush</PreSharedKey><SSID>s</SSID></X_0A1B2C_Join>".into(),
+                "<X_0A1B2C_Join><PreSharedKey>***</PreSharedKey><SSID>s</SSID></X_0A1B2C_Join>".into(),
+            ),
+            (
+                "<Credentials><Password>hush</Password><Pin>hush</Pin></Credentials><CommandKey>k</CommandKey>".into(),
+                "<Credentials>***</Credentials><CommandKey>k</CommandKey>".into(),
+            ),
+            (
+                "<VoucherList soap:arrayType=\"x\"><base64>hush</base64></VoucherList>".into(),
+                "<VoucherList soap:arrayType=\"x\">***</VoucherList>".into(),
             ),
             (
                 "<p:ParameterValueStruct><p:Value>hush</p:Value><p:Name>A.Key</p:Name></p:ParameterValueStruct>".into(),

@@ -33,6 +33,7 @@ use crate::soap::write::{
 };
 use crate::soap::{Envelope, FaultCode, highest_common_version};
 use crate::statistics::count;
+use crate::trace::{Beginning, Trace, TraceLevel, mark_of, session_id};
 use crate::visit::{Refusal, Visit, compressed};
 
 /// The lease that is asked for before the session's own timeout is known.
@@ -61,6 +62,9 @@ struct Admitted {
     /// The CWMP version to name in the answer.
     version: Option<&'static str>,
     promise: Promise,
+    arrived: Instant,
+    /// Tells the session from others that begin at the same time.
+    mark: u64,
 }
 
 /// A session that has begun, with what the device hears of it.
@@ -81,6 +85,7 @@ impl Endpoint {
         opening: Opening,
         replaced: Option<Arc<LiveSession>>,
     ) -> Answer {
+        let arrived = Instant::now();
         count(&self.statistics.cpe_requests);
         self.statistics.cpe_methods.count("Inform");
         let (envelope, inform) = &*opening.inform;
@@ -129,16 +134,21 @@ impl Endpoint {
             let refusal = Refusal::bad_request("the device has begun another session");
             self.terminate(&previous, refusal).await;
         }
+        let asked = Instant::now();
         let Some(lease) = self.acquire_lease(&live.device_id).await else {
             return unavailable(self.limits());
         };
-        let opened = match self.parts.store.open_device(&live.device_id).await {
+        let stored = self.parts.store.open_device(&live.device_id).await;
+        let store_time = asked.elapsed();
+        let opened = match stored {
             Ok(snapshot) if snapshot.device.is_none() && self.refuses_new_devices.load(Ordering::Relaxed) => {
                 count(&self.statistics.refused);
                 None
             }
             Ok(snapshot) => {
-                self.open(Admitted { opening, channel, configuration, version, promise }, &live, snapshot).await
+                let mark = mark_of(&lease.owner);
+                let admitted = Admitted { opening, channel, configuration, version, promise, arrived, mark };
+                self.open(admitted, &live, snapshot).await
             }
             Err(error) => {
                 error!(target: "cwmp", device = &*live.device_id, "the device cannot be read: {error}");
@@ -166,7 +176,10 @@ impl Endpoint {
             Ok(cookie) => live.set_terms(cookie, lease, opened.timeout),
             Err(_) => return unavailable(self.limits()),
         }
-        *place = Some(opened.visit);
+        let mut visit = opened.visit;
+        visit.trace.waited_for_store(store_time);
+        visit.trace.has_answered();
+        *place = Some(visit);
         entry.stay();
         count(&self.statistics.sessions_started);
         count(&self.statistics.live_sessions);
@@ -210,7 +223,7 @@ impl Endpoint {
 
     /// The part of the work that is the pool's. `None`: it failed.
     async fn open(&self, admitted: Admitted, live: &LiveSession, snapshot: DeviceSnapshot) -> Option<Start> {
-        let Admitted { opening, channel, configuration, version, mut promise } = admitted;
+        let Admitted { opening, channel, configuration, version, mut promise, arrived, mark } = admitted;
         let timestamp = (self.parts.clock)();
         let (remote, statistics) = (channel.remote.clone(), self.statistics.clone());
         let (device_id, recorder) = (live.device_id.clone(), self.recorder.clone());
@@ -235,33 +248,58 @@ impl Endpoint {
                 write,
                 cookies_path,
                 debug,
+                trace: level,
                 kicked_next_url,
                 fault_status,
                 redirect: _,
             } = options;
-            if debug && let Ok(body) = decode_body(&body.bytes, body.content_type(), body.content_encoding(), &limits) {
-                log::body(subject, "received", &body.text, true);
+            // Whoever wants to see the Inform pays for decoding it again.
+            let decoded = if debug || level == TraceLevel::Messages {
+                decode_body(&body.bytes, body.content_type(), body.content_encoding(), &limits).ok()
+            } else {
+                None
+            };
+            let informed = decoded.as_ref().map_or("", |body| &*body.text);
+            if debug && !informed.is_empty() {
+                log::body(subject, "received", informed, true);
             }
             settings.remote_address = remote.to_string();
             settings.cwmp_version = version.and_then(CwmpVersion::parse).unwrap_or(envelope.namespace.version());
             let recording =
                 recorder.and_then(|recorder| recorder.begin(&snapshot, &inform, timestamp, &settings, &*configuration));
+            let registered = snapshot.device.is_none();
             let session = Session::open(snapshot, &inform, timestamp, settings);
+            let mut trace = Trace::begin(Beginning {
+                id: session_id(timestamp, mark),
+                device: device_id.clone(),
+                remote: remote.clone(),
+                began: timestamp,
+                arrived,
+                events: inform.events.into_iter().map(|event| event.code).collect(),
+                registered,
+                level,
+            });
+            trace.received_inform(body.bytes.len(), informed);
             let (text, id) = (&mut String::with_capacity(640), envelope.id.as_deref().unwrap_or_default());
             match version {
                 Some(version) => write_inform_response_with_version(text, envelope.namespace, id, version),
                 None => write_inform_response(text, envelope.namespace, id),
             }
             log::body(subject, "sent", text, debug);
+            trace.sends("InformResponse", text);
             promise.spend(begun.elapsed());
             promise.begin();
-            let mut visit = Visit::new(session, configuration, envelope.namespace, remote.clone(), statistics, promise);
+            let namespace = envelope.namespace;
+            let mut visit = Visit::new(session, configuration, namespace, remote.clone(), statistics, promise, trace);
             (visit.write, visit.debug, visit.recording) = (write, debug, recording);
             visit.kicked_next_url = kicked_next_url;
             visit.fault_status = fault_status;
             visit.model = model;
-            log::session_lines(&remote, &mut visit.session);
             let (bytes, coding) = compressed(std::mem::take(text), coding);
+            visit.trace.sent_bytes(bytes.len());
+            let lines = log::session_lines(&remote, &mut visit.session);
+            visit.trace.log(lines, &visit.session);
+            visit.trace.spent_in_engine(begun.elapsed());
             // A device that can wait long may be waited for as long.
             let asked = envelope.session_timeout.map(|seconds| Duration::from_secs(seconds.into()));
             visit.device_patience = asked;

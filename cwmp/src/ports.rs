@@ -17,6 +17,7 @@ use serde_json::Value as Json;
 
 use crate::authentication::AuthenticationOptions;
 use crate::soap::WriteOptions;
+use crate::trace::{SessionTrace, TraceLevel};
 
 /// Where configuration snapshots come from.
 pub trait ConfigurationSource: Send + Sync {
@@ -63,6 +64,8 @@ pub struct SessionOptions {
     pub cookies_path: Option<String>,
     /// `cwmp.debug`: log the messages, with secrets masked.
     pub debug: bool,
+    /// `cwmp.trace`: which sessions are stored, and with what.
+    pub trace: TraceLevel,
     /// `cwmp.kickedNextUrl`: where users are sent who came by Kicked; empty: the method is not offered.
     pub kicked_next_url: String,
     /// `cwmp.faultStatus`: the HTTP status of SOAP faults, 200 or 500.
@@ -79,6 +82,7 @@ impl Default for SessionOptions {
             write: WriteOptions::default(),
             cookies_path: None,
             debug: false,
+            trace: TraceLevel::default(),
             kicked_next_url: String::new(),
             fault_status: StatusCode::OK,
             redirect: None,
@@ -108,6 +112,7 @@ impl SessionOptions {
             },
             cookies_path: text("cwmp.cookiesPath"),
             debug: boolean("cwmp.debug", default.debug),
+            trace: TraceLevel::of(&values.evaluate("cwmp.trace", context)).unwrap_or_default(),
             kicked_next_url: values.text("cwmp.kickedNextUrl", context, ""),
             fault_status,
             redirect: text("cwmp.redirect"),
@@ -132,6 +137,11 @@ pub trait SessionObserver: Send + Sync {
 
     /// A device's session is over, and what it changed is written (or lost, when it says so).
     fn session_ended(&self, device_id: &str, end: SessionEnd);
+
+    /// What happened in a session, once it is over. Sessions whose work panics leave no trace.
+    fn session_traced(&self, trace: SessionTrace) {
+        drop(trace);
+    }
 }
 
 /// Records sessions, so that they can be replayed. Called on the pool's threads.

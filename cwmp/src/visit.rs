@@ -3,6 +3,7 @@
 //!
 //! Not here: waiting for anything. Extensions and the store are the caller's to ask.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ use crate::soap::{
     CwmpNamespace, Envelope, FaultCode, Message, ParseOptions, SoapError, WriteOptions, glance, parse, parse_with,
 };
 use crate::statistics::{CwmpStatistics, count};
+use crate::trace::Trace;
 
 /// How many calls a device may make in a session; more is an endless loop.
 const MAX_CALLS: u32 = 1_000;
@@ -50,6 +52,7 @@ pub(crate) struct Visit {
     /// Whose messages they are.
     pub(crate) model: Model,
     pub(crate) recording: Option<Box<dyn SessionRecording>>,
+    pub(crate) trace: Trace,
     pub(crate) remote: Arc<str>,
     pub(crate) statistics: Arc<CwmpStatistics>,
     /// The compression of the message that is being answered.
@@ -68,6 +71,14 @@ pub(crate) struct Visit {
     interrupted: bool,
     /// How often the outstanding request was sent again.
     repeats: u32,
+}
+
+/// A message as it came, for the trace.
+#[derive(Clone, Copy)]
+struct Received<'m> {
+    /// Bytes on the network.
+    bytes: usize,
+    text: &'m str,
 }
 
 /// What is to be done after a turn.
@@ -123,6 +134,7 @@ impl Visit {
         remote: Arc<str>,
         statistics: Arc<CwmpStatistics>,
         promise: Promise,
+        trace: Trace,
     ) -> Visit {
         Visit {
             session,
@@ -134,6 +146,7 @@ impl Visit {
             fault_status: StatusCode::OK,
             model: Model::default(),
             recording: None,
+            trace,
             remote,
             statistics,
             coding: None,
@@ -153,18 +166,21 @@ impl Visit {
             Ok(decoded) => decoded,
             Err(error) => {
                 count(&self.statistics.unreadable);
+                self.trace.received_unreadable(body.bytes.len(), error.to_string(), "");
                 return self.abort(error.into());
             }
         };
         self.coding = decoded.coding;
         let text = &*decoded.text;
         log::body(self.subject(), "received", text, self.debug);
+        let received = Received { bytes: body.bytes.len(), text };
         if text.trim_ascii().is_empty() {
+            self.trace.received_nothing(received.bytes);
             return self.nothing_more();
         }
         match self.parse(text) {
-            Ok(envelope) => self.take_envelope(envelope),
-            Err(error) => self.unreadable(text, &error),
+            Ok(envelope) => self.take_envelope(envelope, received),
+            Err(error) => self.unreadable(received, &error),
         }
     }
 
@@ -197,12 +213,13 @@ impl Visit {
         }
     }
 
-    fn unreadable(&mut self, text: &str, error: &SoapError) -> Turn {
+    fn unreadable(&mut self, received: Received<'_>, error: &SoapError) -> Turn {
         count(&self.statistics.unreadable);
+        self.trace.received_unreadable(received.bytes, error.to_string(), received.text);
         if !error.is_invalid_arguments() {
             return self.abort(Refusal::bad_request(error.to_string()));
         }
-        let glance = glance(text);
+        let glance = glance(received.text);
         if glance.is_answer() {
             // A fault cannot be the answer to an answer.
             return self.unanswered(error.to_string());
@@ -215,7 +232,7 @@ impl Visit {
         })
     }
 
-    fn take_envelope(&mut self, envelope: Envelope) -> Turn {
+    fn take_envelope(&mut self, envelope: Envelope, received: Received<'_>) -> Turn {
         let name = envelope.body.name();
         // An Inform's belong to the session that it begins.
         if name != "Inform" {
@@ -226,10 +243,23 @@ impl Visit {
                 Some(inform) => Turn::Inform(inform),
                 None => self.abort(Refusal::bad_state()),
             },
-            Message::Request(request) => self.take_request(request, envelope.id, envelope.not_understood),
-            Message::Response(response) => self.take_response(response, envelope.id.as_deref()),
-            Message::Fault(fault) => self.take_fault(fault, envelope.id.as_deref()),
-            Message::UnknownResponse { name } => self.unanswered(format!("{name} came instead of an answer")),
+            Message::Request(request) => {
+                self.trace.received_call(request.name(), received.bytes, received.text);
+                self.take_request(request, envelope.id, envelope.not_understood)
+            }
+            Message::Response(response) => {
+                self.trace.received_response(&response, received.bytes, received.text);
+                self.take_response(response, envelope.id.as_deref())
+            }
+            Message::Fault(fault) => {
+                self.trace.received_fault(&fault, received.bytes, received.text);
+                self.take_fault(fault, envelope.id.as_deref())
+            }
+            Message::UnknownResponse { name } => {
+                let reason = format!("{name} came instead of an answer");
+                self.trace.received_unreadable(received.bytes, reason.clone(), received.text);
+                self.unanswered(reason)
+            }
         }
     }
 
@@ -265,10 +295,11 @@ impl Visit {
                     return refused;
                 }
                 let next_url = self.kicked_next_url.clone();
-                self.call(|out| write_kicked_response(out, namespace, &id, &next_url))
+                self.call("KickedResponse", |out| write_kicked_response(out, namespace, &id, &next_url))
             }
             CpeRequest::GetRPCMethods => {
-                self.call(|out| write_get_rpc_methods_response(out, namespace, &id, offers_kicked))
+                let write = |out: &mut String| write_get_rpc_methods_response(out, namespace, &id, offers_kicked);
+                self.call("GetRPCMethodsResponse", write)
             }
             CpeRequest::Kicked(_) | CpeRequest::Unsupported { .. } => {
                 let method = request.name();
@@ -285,7 +316,7 @@ impl Visit {
     fn report(&mut self, input: Input, method: &str, id: &str) -> Turn {
         let namespace = self.namespace;
         match self.acknowledged(input) {
-            Ok(()) => self.call(|out| write_empty_response(out, namespace, id, method)),
+            Ok(()) => self.call(format!("{method}Response"), |out| write_empty_response(out, namespace, id, method)),
             Err(refused) => refused,
         }
     }
@@ -301,18 +332,22 @@ impl Visit {
     }
 
     /// Answers a call of the device.
-    fn call(&mut self, write: impl FnOnce(&mut String)) -> Turn {
+    fn call(&mut self, method: impl Into<Cow<'static, str>>, write: impl FnOnce(&mut String)) -> Turn {
         self.calls += 1;
         if self.calls > MAX_CALLS {
             return self.abort(Refusal::bad_request(format!("more than {MAX_CALLS} calls in one session")));
         }
         self.interrupted = self.session.outstanding().is_some();
-        self.say(write)
+        let mut out = String::with_capacity(1_024);
+        write(&mut out);
+        log::body(self.subject(), "sent", &out, self.debug);
+        self.trace.sends(method, &out);
+        self.answer(out)
     }
 
     /// Answers a call of the device with a fault.
     fn refuse(&mut self, write: impl FnOnce(&mut String)) -> Turn {
-        match self.call(write) {
+        match self.call("Fault", write) {
             Turn::Say(answer) => Turn::Say(answer.with_status(self.fault_status)),
             other => other,
         }
@@ -415,24 +450,16 @@ impl Visit {
         if let Some(recording) = self.recording.take() {
             recording.end(&change);
         }
+        let failure = verdict.as_ref().err().map(|refusal| refusal.reason.clone());
+        self.trace.over(&change, &self.session, failure);
         Turn::Over(Box::new(change), verdict)
     }
 
-    fn say(&mut self, write: impl FnOnce(&mut String)) -> Turn {
-        let mut out = String::with_capacity(1_024);
-        write(&mut out);
-        self.send(out)
-    }
-
-    fn send(&mut self, envelope: String) -> Turn {
-        log::body(self.subject(), "sent", &envelope, self.debug);
-        self.answer(envelope)
-    }
-
-    fn send_request(&self, id: &str, mut request: AcsRequest) -> Turn {
+    fn send_request(&mut self, id: &str, mut request: AcsRequest) -> Turn {
         let mut out = String::with_capacity(1_024);
         write_request(&mut out, self.namespace, id, &request, &self.write);
         log::body(self.subject(), "sent", &out, self.debug);
+        self.trace.sends_request(&request, &self.session, &out);
         if request.transfer_address().is_some() {
             // A signed URL opens a file: it is not for the log.
             self.configuration.sign_urls(&mut request, &self.session.context());
@@ -442,13 +469,15 @@ impl Visit {
         self.answer(out)
     }
 
-    fn answer(&self, envelope: String) -> Turn {
+    fn answer(&mut self, envelope: String) -> Turn {
         let (bytes, coding) = compressed(envelope, self.coding);
+        self.trace.sent_bytes(bytes.len());
         Turn::Say(Answer::envelope(bytes, coding))
     }
 
     fn flush_log(&mut self) {
-        log::session_lines(&self.remote, &mut self.session);
+        let lines = log::session_lines(&self.remote, &mut self.session);
+        self.trace.log(lines, &self.session);
     }
 }
 

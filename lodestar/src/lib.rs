@@ -29,6 +29,7 @@ pub mod ports;
 pub mod record;
 pub mod replay;
 pub mod serve;
+pub mod session_history;
 pub mod simulate;
 pub mod snapshot;
 pub mod waker;

@@ -16,6 +16,7 @@ use ui_api::UploadLimits;
 use crate::command_line::ServeArguments;
 use crate::limit_options::LimitOptions;
 use crate::listeners::{CwmpListener, CwmpTables, FilesTable, SimpleListeners};
+use crate::session_history::HistoryOptions;
 use crate::waker::RequestRates;
 
 /// The configuration file.
@@ -54,6 +55,7 @@ struct ConfigFile {
     record_device: Vec<String>,
     extensions: ExtensionOptions,
     uploads: UploadOptions,
+    sessions: HistoryOptions,
     limits: LimitOptions,
 }
 
@@ -126,6 +128,8 @@ pub struct ServeOptions {
     pub extensions: ExtensionOptions,
     /// How much devices may send.
     pub uploads: UploadOptions,
+    /// How much is kept of sessions that are over.
+    pub sessions: HistoryOptions,
     /// What devices may take.
     pub limits: EndpointLimits,
     /// Bytes that must be free where the data lie for devices that are not known yet; 0: whatever is free.
@@ -211,6 +215,7 @@ impl ServeOptions {
                 .unwrap_or_default(),
             extensions: file.extensions,
             uploads: file.uploads,
+            sessions: file.sessions,
             limits: file.limits.resolve()?,
             min_free_disk: file.limits.min_free_disk(),
             demo: arguments.demo,

@@ -28,9 +28,10 @@ use crate::options::XmppAccess;
 use crate::own_threads::OwnThreads;
 use crate::pinger::Pinger;
 use crate::planning::StoredPlanner;
-use crate::ports::{Calls, Repairs, Status};
+use crate::ports::{Calls, Repairs, SessionNews, Status};
 use crate::record::Recorder;
-use crate::waker::{Directory, SessionNews, Waker, WakerParts, XmppRequests};
+use crate::session_history::SessionHistory;
+use crate::waker::{Directory, Waker, WakerParts, XmppRequests};
 use crate::{demo, disk_space, first_start, heartbeats};
 
 /// Where a running server listens.
@@ -102,6 +103,7 @@ pub async fn run_telling(
     let configuration = LiveConfiguration::load(store.clone(), limits.clone(), Some(file_urls)).await?;
     let extensions = Arc::new(Extensions::new(extensions_config(&options))?);
     let sessions = Arc::new(SessionBoard::default());
+    let (history, keeper) = SessionHistory::new(store.clone(), options.sessions);
     let mut endpoint_limits = options.limits.clone();
     fit_open_files(&mut endpoint_limits);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -109,7 +111,7 @@ pub async fn run_telling(
         store: store.clone(),
         configuration: configuration.clone(),
         extensions: Arc::new(Calls(extensions.clone())),
-        observer: Some(Arc::new(SessionNews(sessions.clone()))),
+        observer: Some(Arc::new(SessionNews { board: sessions.clone(), history: history.clone() })),
         clock: system_clock(),
         pool: Pool::start(threads, Some(Arc::new(sandbox::mark_script_thread))).context("starting worker threads")?,
         limits: endpoint_limits,
@@ -119,6 +121,7 @@ pub async fn run_telling(
     let mut tasks = JoinSet::new();
     tasks.spawn(configuration.clone().follow(stop.clone()));
     tasks.spawn(heartbeats::watch(store.clone(), stop.clone()));
+    tasks.spawn(keeper.run(stop.clone()));
     let least_free = options.min_free_disk;
     tasks.spawn(disk_space::watch(endpoint.clone(), options.data_dir.clone(), least_free, stop.clone()));
     let mut cwmp_addresses = Vec::new();
@@ -147,6 +150,7 @@ pub async fn run_telling(
     let nbi = Nbi::new(store.clone(), NbiOptions { open: options.nbi_open, ..NbiOptions::default() });
     let nbi = nbi.with_planner(planner).with_sessions(waker, sessions).with_configuration(configuration.clone());
     let nbi = nbi.with_repairs(Arc::new(Repairs(endpoint.statistics().clone())));
+    let nbi = nbi.with_session_history(history);
     let nbi = nbi.with_pinger(Arc::new(Pinger::new(options.wakeable.clone())));
     let nbi = Arc::new(nbi.with_status(Arc::new(Status(endpoint.clone()))));
     if let Some(listener) = metrics_listener {

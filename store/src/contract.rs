@@ -83,11 +83,13 @@ pub enum Collection {
     ConnectionRequests,
     /// `deviceCredentials`: what devices authenticate with, by device ID; never readable over the NBI. Goes with its device.
     DeviceCredentials,
+    /// `sessionTraces`: what happened in each device's last sessions, by device ID; never readable as documents. Goes with its device.
+    SessionTraces,
 }
 
 impl Collection {
     /// All of them.
-    pub const ALL: [Collection; 10] = [
+    pub const ALL: [Collection; 11] = [
         Collection::Presets,
         Collection::Provisions,
         Collection::VirtualParameters,
@@ -98,6 +100,7 @@ impl Collection {
         Collection::Permissions,
         Collection::ConnectionRequests,
         Collection::DeviceCredentials,
+        Collection::SessionTraces,
     ];
 
     /// The collection's name.
@@ -113,6 +116,7 @@ impl Collection {
             Collection::Permissions => "permissions",
             Collection::ConnectionRequests => "connectionRequests",
             Collection::DeviceCredentials => "deviceCredentials",
+            Collection::SessionTraces => "sessionTraces",
         }
     }
 
@@ -131,6 +135,7 @@ impl Collection {
                 | Collection::Permissions
                 | Collection::ConnectionRequests
                 | Collection::DeviceCredentials
+                | Collection::SessionTraces
         )
     }
 }
@@ -335,7 +340,8 @@ pub trait Store: Send + Sync {
     /// when signs of life could be heard again. Returns who is marked now and was not before.
     async fn miss_heartbeats(&self, now: i64, since: i64, limit: usize) -> Result<Vec<String>, StoreError>;
 
-    /// Removes a device with its tasks, faults, operations, transfers, uploads, credentials and what came of its connection requests.
+    /// Removes a device with its tasks, faults, operations, transfers, uploads, credentials, traces of its sessions and what came of its
+    /// connection requests.
     /// Returns whether it was there.
     async fn delete_device(&self, device_id: &str) -> Result<bool, StoreError>;
 

@@ -19,6 +19,7 @@ mod overload;
 mod planning;
 mod provisioning;
 mod replaying;
+mod session_history;
 mod transfers;
 mod uploads;
 mod waking;

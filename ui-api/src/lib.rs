@@ -24,6 +24,6 @@ pub use files::{Direction, FileServer, Grant, PathRefusal, UploadLimits, UrlSign
 pub use metrics::{MetricsSource, serve_metrics};
 pub use nbi::{
     ConfigurationFollower, DeviceWaker, DocumentPlace, DocumentProblem, HostPinger, Nbi, NbiOptions, NbiStatistics,
-    PingError, PlanError, PlanRequest, PlanSubject, Planner, RepairReport, SessionBoard, SessionPhase, SessionWatch,
-    StatusSource, check_document, serve,
+    PingError, PlanError, PlanRequest, PlanSubject, Planner, RepairReport, SessionBoard, SessionHistory, SessionPhase,
+    SessionWatch, StatusSource, check_document, serve,
 };

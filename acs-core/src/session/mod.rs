@@ -15,9 +15,11 @@
 //! A session is a value: it serialises, and equal inputs give equal outputs. What lives here: state and the step function.
 //! [`cycle`] advances one set of provisions ([`level`]), [`answers`] and [`refusals`] take in what the device says, [`evaluation`]
 //! decides what runs next, [`commands`] prepares requests, [`operations`] follows what goes on afterwards, [`transfer_records`] keeps
-//! records of files, [`reports`] takes what nobody asked for, [`virtual_parameters`] nests scripts, [`quota`] bounds what is kept.
+//! records of files, [`reports`] takes what nobody asked for, [`virtual_parameters`] nests scripts, [`quota`] bounds what is kept,
+//! [`causes`] says who wants a request.
 
 mod answers;
+mod causes;
 mod commands;
 pub mod configuration;
 mod cycle;

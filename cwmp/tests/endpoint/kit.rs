@@ -14,7 +14,7 @@ use acs_core::session::configuration::{Configuration, PresetFacts, SelectedPrese
 use acs_core::value::Value;
 use cwmp::{
     AuthenticationOptions, ConfigurationSource, Endpoint, EndpointLimits, EndpointParts, ExtensionCaller, Listener,
-    ListenerPolicy, PinnedConfiguration, Pool, SessionEnd, SessionObserver, SessionOptions, serve,
+    ListenerPolicy, PinnedConfiguration, Pool, SessionEnd, SessionObserver, SessionOptions, SessionTrace, serve,
 };
 use serde_json::Value as Json;
 use store::{EmbeddedStore, Store};
@@ -194,7 +194,7 @@ pub enum Seen {
     Ended(String, SessionEnd),
 }
 
-struct Observer(mpsc::UnboundedSender<Seen>);
+struct Observer(mpsc::UnboundedSender<Seen>, mpsc::UnboundedSender<SessionTrace>);
 
 impl SessionObserver for Observer {
     fn session_started(&self, device_id: &str) {
@@ -204,6 +204,10 @@ impl SessionObserver for Observer {
 
     fn session_ended(&self, device_id: &str, end: SessionEnd) {
         let _ = self.0.send(Seen::Ended(device_id.to_owned(), end));
+    }
+
+    fn session_traced(&self, trace: SessionTrace) {
+        let _ = self.1.send(trace);
     }
 }
 
@@ -215,6 +219,7 @@ pub struct Server {
     pub directory: tempfile::TempDir,
     pub extension_calls: mpsc::UnboundedReceiver<oneshot::Sender<Json>>,
     seen: mpsc::UnboundedReceiver<Seen>,
+    traces: mpsc::UnboundedReceiver<SessionTrace>,
     shutdown: CancellationToken,
     serving: JoinHandle<()>,
 }
@@ -238,12 +243,13 @@ impl Server {
         let store = EmbeddedStore::open(&directory.path().join("store.db")).unwrap();
         let (observer, seen) = mpsc::unbounded_channel();
         let (extensions, extension_calls) = mpsc::unbounded_channel();
+        let (tracer, traces) = mpsc::unbounded_channel();
         let clock = AtomicI64::new(1_700_000_000_000);
         let endpoint = Endpoint::new(EndpointParts {
             store: Arc::new(store.clone()),
             configuration: Arc::new(Source(Arc::new(scripts))),
             extensions: Arc::new(Extensions(extensions)),
-            observer: Some(Arc::new(Observer(observer))),
+            observer: Some(Arc::new(Observer(observer, tracer))),
             clock: Arc::new(move || clock.fetch_add(1_000, Ordering::SeqCst)),
             pool: Pool::start(2, None).unwrap(),
             limits,
@@ -253,7 +259,7 @@ impl Server {
         let shutdown = CancellationToken::new();
         let listener = Listener { socket, policy: Arc::new(policy), tls };
         let serving = tokio::spawn(serve(listener, endpoint.clone(), shutdown.clone()));
-        Server { address, endpoint, store, directory, extension_calls, seen, shutdown, serving }
+        Server { address, endpoint, store, directory, extension_calls, seen, traces, shutdown, serving }
     }
 
     pub async fn device(&self, serial_number: &str) -> Device {
@@ -263,6 +269,11 @@ impl Server {
     /// The next thing that the observer is told.
     pub async fn seen(&mut self) -> Seen {
         timeout(PATIENCE, self.seen.recv()).await.expect("nothing happened").unwrap()
+    }
+
+    /// What happened in the next session that is over.
+    pub async fn trace(&mut self) -> SessionTrace {
+        timeout(PATIENCE, self.traces.recv()).await.expect("no session ended").unwrap()
     }
 
     /// Does something while every extension call gets the same answer.

@@ -14,4 +14,5 @@ mod refusals;
 mod requests;
 mod sessions;
 mod strictness;
+mod tracing;
 mod transport;

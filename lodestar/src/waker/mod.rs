@@ -34,11 +34,11 @@ use acs_core::device::DeviceHead;
 use acs_core::expression::{Expression, parse};
 use acs_core::session::settings::ConfigValues;
 use async_trait::async_trait;
+use cwmp::ExtensionCaller;
 use cwmp::connection_request::{
     AddressPolicy, ConnectionRequestError, Credentials, HttpOptions, HttpRequest, Silence, Verdict,
 };
 use cwmp::udp::UdpPort;
-use cwmp::{ExtensionCaller, SessionEnd, SessionObserver};
 use serde_json::{Value as Json, json};
 use store::{Collection, Store, StoreError};
 use tokio::sync::watch;
@@ -487,17 +487,4 @@ fn has_begun_already(follower: &watch::Receiver<SessionPhase>) -> bool {
 
 fn now() -> i64 {
     chrono::Utc::now().timestamp_millis()
-}
-
-/// Tells the NBI which devices come and go, so that it can wait for one that it has woken.
-pub struct SessionNews(pub Arc<SessionBoard>);
-
-impl SessionObserver for SessionNews {
-    fn session_started(&self, device_id: &str) {
-        self.0.session_started(device_id);
-    }
-
-    fn session_ended(&self, device_id: &str, _end: SessionEnd) {
-        self.0.session_ended(device_id);
-    }
 }

@@ -63,15 +63,17 @@ pub async fn a_deleted_device_is_not_written(store: &impl Store) {
 }
 
 /// A device that was deleted may come back as a new one.
-pub async fn a_devices_connection_requests_go_with_it(store: &impl Store) {
-    let id = change("1", 0, &[]).head.id;
-    store.commit_session(change("1", 1_000, &[])).await.unwrap();
-    for id in [id.as_str(), "other"] {
-        store.put(Collection::ConnectionRequests, id, serde_json::json!({"methods": {}})).await.unwrap();
+pub async fn what_is_kept_of_a_device_goes_with_it(store: &impl Store) {
+    for collection in [Collection::ConnectionRequests, Collection::SessionTraces] {
+        let id = change("1", 0, &[]).head.id;
+        store.commit_session(change("1", 1_000, &[])).await.unwrap();
+        for id in [id.as_str(), "other"] {
+            store.put(collection, id, serde_json::json!({"kept": {}})).await.unwrap();
+        }
+        assert!(store.delete_device(&id).await.unwrap());
+        assert!(store.get(collection, &id).await.unwrap().is_none());
+        assert!(store.get(collection, "other").await.unwrap().is_some());
     }
-    assert!(store.delete_device(&id).await.unwrap());
-    assert!(store.get(Collection::ConnectionRequests, &id).await.unwrap().is_none());
-    assert!(store.get(Collection::ConnectionRequests, "other").await.unwrap().is_some());
 }
 
 /// A device that was deleted may come back as a new one, with the credentials of a new one.

@@ -36,7 +36,7 @@ macro_rules! conformance {
     ($make:expr) => {
         $crate::conformance!(@cases $make;
             devices: devices_are_stored_as_a_whole, a_deleted_device_is_not_written,
-                a_devices_connection_requests_go_with_it, a_devices_credentials_go_with_it, tags_are_changed_one_by_one,
+                what_is_kept_of_a_device_goes_with_it, a_devices_credentials_go_with_it, tags_are_changed_one_by_one,
                 a_first_contact_that_came_twice_is_one_device, tags_are_changed_together_or_not_at_all;
             queries: devices_are_found, indexes_are_chosen_by_name, a_report_tells_which_index_would_help;
             generated: devices_answer_as_in_memory, faults_answer_as_in_memory;

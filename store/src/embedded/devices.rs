@@ -290,6 +290,7 @@ pub fn delete_device(connection: &Connection, id: &str) -> Result<bool, StoreErr
         ("DELETE FROM operation WHERE device = ?1", false),
         ("DELETE FROM document WHERE collection = 'connectionRequests' AND id = ?1", false),
         ("DELETE FROM document WHERE collection = 'deviceCredentials' AND id = ?1", false),
+        ("DELETE FROM document WHERE collection = 'sessionTraces' AND id = ?1", false),
         ("DELETE FROM transfer WHERE device = ?1", false),
         ("DELETE FROM file WHERE device = ?1", false),
     ] {

@@ -6,6 +6,7 @@ use store::{Listing, ScopedStore, device_document};
 
 use super::device_id::{self, Found};
 use super::lists::View;
+use super::session_history::SessionHistory;
 use super::sessions::DeviceWaker;
 use super::target::{Segment, decode};
 use crate::answer::{Answer, Refusal};
@@ -28,9 +29,17 @@ pub async fn connection_requests(
 }
 
 /// DELETE `/devices/<id>`: with its tasks, faults and operations. A session that is under way loses what it learnt.
-pub async fn delete(store: &ScopedStore, given: &Segment) -> Result<Answer, Refusal> {
+pub async fn delete(
+    store: &ScopedStore,
+    history: Option<&dyn SessionHistory>,
+    given: &Segment,
+) -> Result<Answer, Refusal> {
     let found = device_id::require(store, given).await?;
-    store.delete_device(&found.id).await?;
+    if store.delete_device(&found.id).await?
+        && let Some(history) = history
+    {
+        history.forget(&found.id);
+    }
     Ok(Answer::empty(StatusCode::OK).warnings(found.warning()))
 }
 

@@ -96,7 +96,8 @@ pub async fn check_document(collection: Collection, name: &str, document: &Json)
         | Collection::ApiKeys
         | Collection::Permissions
         | Collection::ConnectionRequests
-        | Collection::DeviceCredentials => Vec::new(),
+        | Collection::DeviceCredentials
+        | Collection::SessionTraces => Vec::new(),
     }
 }
 

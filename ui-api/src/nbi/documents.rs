@@ -58,7 +58,8 @@ async fn read(collection: Collection, name: &str, body: &[u8]) -> Result<Accepte
         | Collection::ApiKeys
         | Collection::Permissions
         | Collection::ConnectionRequests
-        | Collection::DeviceCredentials => return Err(Refusal::NotFound),
+        | Collection::DeviceCredentials
+        | Collection::SessionTraces => return Err(Refusal::NotFound),
     };
     let problems = check_document(collection, name, &document).await;
     let lines =

@@ -11,6 +11,7 @@
 //!        ├ uploads         what devices sent
 //!        ├ tasks           queueing, waking, waiting
 //!        ├ plans           what a session would do
+//!        ├ session_history what sessions did
 //!        ├ events          what happens, as it happens
 //!        ├ health, ping    whether the server works, and hosts answer
 //!        └ openapi         all of it, described
@@ -35,6 +36,7 @@ mod ping;
 mod plans;
 mod routes;
 mod secrets;
+mod session_history;
 mod sessions;
 mod statistics;
 mod summary;
@@ -73,6 +75,7 @@ use target::Parameters;
 pub use document_check::{DocumentPlace, DocumentProblem, check_document};
 pub use ping::{HostPinger, PingError};
 pub use plans::{PlanError, PlanRequest, PlanSubject, Planner};
+pub use session_history::SessionHistory;
 pub use sessions::{ConfigurationFollower, DeviceWaker, RepairReport, SessionBoard, SessionPhase, SessionWatch};
 pub use statistics::NbiStatistics;
 
@@ -130,6 +133,7 @@ pub struct Nbi {
     configuration: Option<Arc<dyn ConfigurationFollower>>,
     repairs: Option<Arc<dyn RepairReport>>,
     pinger: Option<Arc<dyn HostPinger>>,
+    history: Option<Arc<dyn SessionHistory>>,
     events: Arc<EventFeed>,
     health: HealthCheck,
     statistics: Arc<NbiStatistics>,
@@ -178,6 +182,7 @@ impl Nbi {
             configuration: None,
             repairs: None,
             pinger: None,
+            history: None,
             events: Arc::default(),
             health: HealthCheck::default(),
             statistics: Arc::default(),
@@ -219,6 +224,12 @@ impl Nbi {
     #[must_use]
     pub fn with_pinger(self, pinger: Arc<dyn HostPinger>) -> Nbi {
         Nbi { pinger: Some(pinger), ..self }
+    }
+
+    /// The same with somebody who knows what sessions were; without, nothing is told of them.
+    #[must_use]
+    pub fn with_session_history(self, history: Arc<dyn SessionHistory>) -> Nbi {
+        Nbi { history: Some(history), ..self }
     }
 
     /// What it counts.
@@ -362,6 +373,8 @@ impl Nbi {
             }
             Route::Device(id) => devices::get(store, id, &view(Listed::Devices)?).await,
             Route::ConnectionRequests(id) => devices::connection_requests(store, &*self.waker, id).await,
+            Route::Sessions(id) => session_history::list(store, self.history.as_deref(), id).await,
+            Route::Session(id, session) => session_history::get(store, self.history.as_deref(), id, session).await,
             Route::Task(id) => tasks::get(store, id, &view_of(Listing::Tasks)?).await,
             Route::Fault(id) => devices::get_part(store, Listing::Faults, id, &view_of(Listing::Faults)?).await,
             Route::Transfer(id) => {
@@ -397,7 +410,7 @@ impl Nbi {
     async fn delete(&self, store: &ScopedStore, route: &Route) -> Result<Answer, Refusal> {
         match route {
             Route::Document(collection, name) => documents::delete(store, *collection, name).await,
-            Route::Device(id) => devices::delete(store, id).await,
+            Route::Device(id) => devices::delete(store, self.history.as_deref(), id).await,
             Route::Credentials(id) => credentials::delete(store, id).await,
             Route::Tag(id, tag) => devices::tag(store, id, tag, &Method::DELETE).await,
             Route::Task(id) => tasks::delete(store, id).await,

@@ -40,6 +40,10 @@ pub enum Route {
     Credentials(Segment),
     /// `/devices/<id>/connection_requests`
     ConnectionRequests(Segment),
+    /// `/devices/<id>/sessions`
+    Sessions(Segment),
+    /// `/devices/<id>/sessions/<session>`
+    Session(Segment, String),
     /// `/tasks/<id>`
     Task(String),
     /// `/tasks/<id>/retry`
@@ -161,6 +165,10 @@ impl Route {
             (Listed::Devices, [id, what]) if plain_name(&what.text) == "connectionrequests" => {
                 Some(Route::ConnectionRequests(id.clone()))
             }
+            (Listed::Devices, [id, what]) if what.text == "sessions" => Some(Route::Sessions(id.clone())),
+            (Listed::Devices, [id, what, session]) if what.text == "sessions" => {
+                Some(Route::Session(id.clone(), text(session)))
+            }
             (Listed::Devices, [id, what, tag]) if what.text == "tags" => Some(Route::Tag(id.clone(), text(tag))),
             (Listed::Documents(Listing::Tasks), [id]) => Some(Route::Task(text(id))),
             (Listed::Documents(Listing::Tasks), [id, what]) if what.text == "retry" => Some(Route::Retry(text(id))),
@@ -200,6 +208,8 @@ impl Route {
             Route::Plan(_) => "/devices/{id}/plan",
             Route::Credentials(_) => "/devices/{id}/credentials",
             Route::ConnectionRequests(_) => "/devices/{id}/connection_requests",
+            Route::Sessions(_) => "/devices/{id}/sessions",
+            Route::Session(..) => "/devices/{id}/sessions/{session}",
             Route::Task(_) => "/tasks/{id}",
             Route::Retry(_) => "/tasks/{id}/retry",
             Route::Fault(_) => "/faults/{id}",
@@ -241,6 +251,8 @@ impl Route {
             | Route::List(_)
             | Route::Operation(_)
             | Route::ConnectionRequests(_)
+            | Route::Sessions(_)
+            | Route::Session(..)
             | Route::Transfer(_)
             | Route::UploadContent(_)
             | Route::Repairs
@@ -281,6 +293,8 @@ impl Route {
             | Route::Plan(_)
             | Route::Credentials(_)
             | Route::ConnectionRequests(_)
+            | Route::Sessions(_)
+            | Route::Session(..)
             | Route::Repairs => Some("devices"),
             Route::DeviceTasks(_) | Route::Task(_) | Route::Retry(_) => Some("tasks"),
             Route::Fault(_) => Some("faults"),
@@ -310,6 +324,8 @@ mod tests {
             "/deviceCredentials/x",
             "/device_credentials",
             "/connectionRequests",
+            "/sessionTraces",
+            "/session_traces/x",
             "/users/x/roles",
             "/permissions/x/password",
             "/cache",

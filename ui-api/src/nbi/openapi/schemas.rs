@@ -110,6 +110,23 @@ pub fn all() -> Json {
         "Status": any_object("Counters, and what they are now"),
         "OpenApi": any_object("This document"),
         "ConnectionRequests": any_object("What came of each method"),
+        "Session": {
+            "type": "object",
+            "required": ["_id", "device", "node", "began", "ended", "remoteAddress", "events", "outcome", "stored"],
+            "properties": {
+                "_id": { "type": "string" },
+                "device": { "type": "string" },
+                "node": { "type": "string" },
+                "began": { "type": "string", "format": "date-time" },
+                "ended": { "type": "string", "format": "date-time" },
+                "remoteAddress": { "type": "string" },
+                "events": { "type": "array", "items": { "type": "string" } },
+                "outcome": { "enum": ["completed", "failed"] },
+                "reason": { "type": "string" },
+                "stored": { "type": "boolean" },
+                "steps": { "type": "array", "items": { "type": "object" } },
+            },
+        },
         "Health": {
             "type": "object",
             "required": ["ready", "reasons"],

@@ -354,6 +354,24 @@ fn devices() -> Vec<PathItem> {
                 &[Content::Json("ConnectionRequests")],
             )],
         ),
+        path(
+            of_device("/sessions"),
+            [device_id()],
+            [operation("get", "sessions", TAG, "The device's last sessions").answers(
+                200,
+                "The newest first",
+                &[Content::List("Session")],
+            )],
+        ),
+        path(
+            of_device("/sessions/{session}"),
+            [device_id(), in_path("session", "The session's _id")],
+            [operation("get", "session", TAG, "What happened in a session").answers(
+                200,
+                "With `steps`",
+                &[Content::Json("Session")],
+            )],
+        ),
     ]
 }
 
