@@ -1,0 +1,134 @@
+//! What each step needs of the others, and the order that follows. Pure.
+//!
+//! A step names what it needs; besides, the menus' schema knows which arguments name rows of other menus, so a step that names
+//! what another one adds needs that one, whether it says so or not.
+//!
+//! Not here: the order itself ([`crate::phase`]).
+
+use std::collections::BTreeMap;
+
+use routeros_schema::Schema;
+
+use crate::phase::{self, Cycle, Phase, Place, Placing};
+use crate::step::{Action, Step};
+
+/// Steps in the order in which they run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arranged {
+    /// Place by place.
+    pub places: Vec<Place>,
+    /// By the number of the step: the steps that must have run before it.
+    pub needs: Vec<Vec<usize>>,
+    /// By the number of the step: the phase in whose turn it runs, which is earlier than its own when it was pulled forward.
+    pub turns: Vec<Phase>,
+}
+
+/// Why steps have no order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArrangeError {
+    /// A step needs what nothing provides.
+    #[error("step {step} needs {need}, which is no step")]
+    Unknown {
+        /// Who.
+        step: String,
+        /// What.
+        need: String,
+    },
+    /// Two steps have the same name.
+    #[error("two steps are called {0}")]
+    Twice(String),
+    /// Steps that need each other.
+    #[error("steps need each other in a circle: {}", .0.join(" needs "))]
+    Cycle(Vec<String>),
+}
+
+/// Puts steps in order. Those that `is_last` names, and what needs them, come after all others.
+///
+/// # Errors
+/// When there is no such order; names the steps.
+pub fn arrange(steps: &[Step], is_last: impl Fn(&Step) -> bool) -> Result<Arranged, ArrangeError> {
+    let needs = find_needs(steps)?;
+    let placings: Vec<Placing> = steps
+        .iter()
+        .zip(&needs)
+        .map(|(step, needs)| Placing { phase: phase::phase_of(&step.path), needs: needs.clone(), last: is_last(step) })
+        .collect();
+    let places = phase::order(&placings).map_err(|Cycle(members)| {
+        let names = members.iter().chain(members.first()).map(|member| steps[*member].id.clone());
+        ArrangeError::Cycle(names.collect())
+    })?;
+    let mut turns: Vec<Phase> = placings.iter().map(|placing| placing.phase).collect();
+    // Who pulled it forward may have been pulled forward himself, but comes later.
+    for place in places.iter().rev() {
+        if let Some(who) = place.early_for {
+            turns[place.step] = turns[place.step].min(turns[who]);
+        }
+    }
+    Ok(Arranged { places, needs, turns })
+}
+
+fn find_needs(steps: &[Step]) -> Result<Vec<Vec<usize>>, ArrangeError> {
+    let mut by_id = BTreeMap::new();
+    for (number, step) in steps.iter().enumerate() {
+        if by_id.insert(step.id.as_str(), number).is_some() {
+            return Err(ArrangeError::Twice(step.id.clone()));
+        }
+    }
+    let named = Named::new(steps);
+    let mut all = Vec::with_capacity(steps.len());
+    for (number, step) in steps.iter().enumerate() {
+        let mut needs = Vec::new();
+        for need in &step.needs {
+            let unknown = || ArrangeError::Unknown { step: step.id.clone(), need: need.clone() };
+            needs.push(*by_id.get(need.as_str()).ok_or_else(unknown)?);
+        }
+        needs.extend(named.references(step).filter(|need| *need != number));
+        needs.sort_unstable();
+        needs.dedup();
+        all.push(needs);
+    }
+    Ok(all)
+}
+
+/// Which step adds the row of this name.
+struct Named<'a> {
+    rows: BTreeMap<(&'a str, &'a str), usize>,
+}
+
+impl<'a> Named<'a> {
+    fn new(steps: &'a [Step]) -> Named<'a> {
+        let mut rows = BTreeMap::new();
+        for (number, step) in steps.iter().enumerate().filter(|(_, step)| step.action == Action::Add) {
+            if let Some(name) = step.text("name") {
+                rows.entry((step.path.as_str(), name)).or_insert(number);
+                if is_interface(&step.path) {
+                    rows.entry(("/interface", name)).or_insert(number);
+                }
+            }
+        }
+        Named { rows }
+    }
+
+    /// The steps whose rows this step names.
+    fn references(&self, step: &Step) -> impl Iterator<Item = usize> {
+        let menu = Schema::get().menu(&step.path);
+        let mut found = Vec::new();
+        for (name, value) in &step.arguments {
+            let Some(argument) = menu.and_then(|menu| menu.argument(name)) else { continue };
+            let referred = argument.reference.iter().flat_map(|reference| &reference.menus);
+            for target in referred.chain(argument.kind.target.iter()) {
+                let parts = value.text().split([',', '%']).map(|part| part.trim().trim_start_matches('!'));
+                found.extend(parts.filter_map(|part| self.rows.get(&(*target, part)).copied()));
+            }
+        }
+        found.into_iter()
+    }
+}
+
+/// Whether the rows of a menu are interfaces.
+pub(crate) fn is_interface(path: &str) -> bool {
+    const OTHERS: [&str; 2] = ["/interface/list", "/interface/detect-internet"];
+    let own = path.strip_prefix("/interface/").is_some_and(|rest| !rest.contains('/'));
+    let binding = matches!(path, "/interface/ovpn-server/server");
+    own && !binding && !OTHERS.contains(&path)
+}

@@ -1,0 +1,200 @@
+//! Which row of the router is the one that a step means. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::compare::is_same;
+use crate::ledger::{Fingerprints, Held, Holding, Kept, Written};
+use crate::snapshot::{Found, Snapshot, is_secret};
+use crate::step::{Action, Step, Value};
+use crate::tag;
+
+/// Finds rows, each at most once.
+pub(super) struct Finder<'a> {
+    holdings: &'a [Holding],
+    fingerprints: &'a Fingerprints,
+    /// Rows that are some step's, by menu and id.
+    taken: BTreeMap<(String, String), String>,
+}
+
+/// A row that a step means.
+pub(super) struct Match {
+    /// The row as it is.
+    pub row: Found,
+    /// It is ours.
+    pub ours: bool,
+    /// What we know of it from earlier, by the number of the holding.
+    pub holding: Option<usize>,
+}
+
+impl<'a> Finder<'a> {
+    /// Rows of ours belong to the steps that want just them, whoever else could use them.
+    pub(super) fn new<'s>(
+        steps: impl Iterator<Item = &'s Step>,
+        snapshot: &Snapshot,
+        holdings: &'a [Holding],
+        fingerprints: &'a Fingerprints,
+    ) -> Finder<'a> {
+        let mut finder = Finder { holdings, fingerprints, taken: BTreeMap::new() };
+        for step in steps.filter(|step| step.action == Action::Add) {
+            let found = finder.free_with_key(step, snapshot).find(|row| finder.is_ours(&step.path, row));
+            let id = found.and_then(|row| row.id.clone());
+            if let Some(id) = id {
+                finder.taken.insert((step.path.clone(), id), step.id.clone());
+            }
+        }
+        finder
+    }
+
+    /// The row that is there for an add: the one of ours that is as wanted, then the one that the step made when it wanted
+    /// something else, then somebody else's.
+    pub(super) fn find(&mut self, step: &Step, snapshot: &Snapshot) -> Option<Match> {
+        let rows = snapshot.rows(&step.path);
+        let reserved = self.taken.iter().find(|((path, _), owner)| *path == step.path && **owner == step.id);
+        let reserved = reserved.and_then(|((_, id), _)| snapshot.row(&step.path, Some(id)));
+        let own = || {
+            let (_, holding) = self.holding_of(step).filter(|(_, holding)| holding.is_created())?;
+            rows.iter().filter(|row| self.is_free(&step.path, row)).find(|row| is_row_of(holding, row))
+        };
+        let found = reserved.or_else(own).or_else(|| self.free_with_key(step, snapshot).next())?.clone();
+        let id = found.id.clone().unwrap_or_default();
+        self.taken.insert((step.path.clone(), id), step.id.clone());
+        Some(self.known(&step.path, found))
+    }
+
+    fn free_with_key<'s>(
+        &self,
+        step: &'s Step,
+        snapshot: &'s Snapshot,
+    ) -> impl Iterator<Item = &'s Found> + use<'s, '_, 'a> {
+        snapshot.rows(&step.path).iter().filter(|row| self.is_free(&step.path, row) && has_key(step, row))
+    }
+
+    fn is_free(&self, path: &str, row: &Found) -> bool {
+        row.id.as_ref().is_some_and(|id| !self.taken.contains_key(&(path.to_owned(), id.clone())))
+    }
+
+    /// The rows that a step works on.
+    pub(super) fn targets(&self, step: &Step, snapshot: &Snapshot) -> Vec<Match> {
+        let rows = snapshot.rows(&step.path).iter();
+        let meant = rows.filter(|row| {
+            step.target.iter().all(|(name, value)| is_same(&step.path, name, value.as_bytes(), row.value(name)))
+        });
+        meant.map(|row| self.known(&step.path, row.clone())).collect()
+    }
+
+    fn known(&self, path: &str, row: Found) -> Match {
+        let holding = self.holdings.iter().position(|holding| {
+            let has_row = matches!(holding.held, Held::Created | Held::Changed { .. });
+            has_row && holding.path == path && is_row_of(holding, &row)
+        });
+        Match { ours: self.is_ours(path, &row), holding, row }
+    }
+
+    /// The values of a row that are not as wanted. `None` as value stands for unset.
+    pub(super) fn differences(&self, step: &Step, found: &Match) -> Vec<super::Difference> {
+        let holding = found.holding.map(|number| &self.holdings[number]);
+        let mut differences = Vec::new();
+        let compared = step.arguments.iter().filter(|(name, _)| !step.initial.contains(name));
+        for (name, wanted) in compared {
+            if !self.is_wanted(&step.path, name, wanted, &found.row, holding) {
+                let before = found.row.value(name).map(|value| Kept::new(value, is_secret(&step.path, name)));
+                differences.push(super::Difference {
+                    name: name.clone(),
+                    before,
+                    after: Some(kept(&step.path, name, wanted)),
+                });
+            }
+        }
+        // What a step no longer names of a row that it made falls back to what the router makes of it.
+        if let Some(holding) = holding.filter(|holding| holding.is_created() && holding.step == step.id) {
+            for name in holding.written.keys().filter(|name| step.argument(name).is_none() && *name != "comment") {
+                if let Some(value) = found.row.value(name) {
+                    let before = Some(Kept::new(value, is_secret(&step.path, name)));
+                    differences.push(super::Difference { name: name.clone(), before, after: None });
+                }
+            }
+        }
+        differences
+    }
+
+    fn is_wanted(&self, path: &str, name: &str, wanted: &Value, row: &Found, holding: Option<&Holding>) -> bool {
+        let found = row.value(name);
+        if is_same(path, name, wanted.text().as_bytes(), found) {
+            return true;
+        }
+        // Routers show secrets only to users who may see them.
+        let is_hidden = is_secret(path, name) && found.is_none_or(<[u8]>::is_empty);
+        let known = holding.and_then(|holding| holding.written.get(name));
+        is_hidden && known.is_some_and(|known| *known == self.fingerprints.of(path, name, wanted.text()))
+    }
+
+    /// Whether a row has what we once wrote.
+    pub(super) fn has_written(&self, path: &str, name: &str, written: &Written, row: &Found) -> bool {
+        let found = row.value(name);
+        match written {
+            Written::Plain(text) => is_same(path, name, text.as_bytes(), found),
+            Written::Secret { .. } => match found.filter(|found| !found.is_empty()) {
+                Some(found) => *written == self.fingerprints.of(path, name, &String::from_utf8_lossy(found)),
+                // It is hidden; nobody can say that it is another one.
+                None => true,
+            },
+        }
+    }
+
+    /// Its comment says so, or, in a menu without comments, what we know from earlier.
+    fn is_ours(&self, path: &str, row: &Found) -> bool {
+        let is_virtual = row.id.as_deref().is_some_and(|id| id.starts_with('@'));
+        is_virtual
+            || row.text("comment").is_some_and(|comment| tag::session_of(&comment).is_some())
+            || self
+                .holdings
+                .iter()
+                .any(|holding| holding.path == path && holding.is_created() && is_row_of(holding, row))
+    }
+
+    fn holding_of(&self, step: &Step) -> Option<(usize, &'a Holding)> {
+        self.holdings.iter().enumerate().find(|(_, holding)| holding.step == step.id && holding.path == step.path)
+    }
+}
+
+/// Whether a row is the one of a holding. Ids may be another row's after a reset, and another one after a restore.
+pub(super) fn is_row_of(holding: &Holding, row: &Found) -> bool {
+    if holding.id.is_none() || row.id.is_none() {
+        return holding.id == row.id;
+    }
+    let same_key = || {
+        let mut key = holding.key.iter().filter(|(_, value)| !value.is_secret()).peekable();
+        key.peek().is_some() && key.all(|(name, value)| is_same(&holding.path, name, value.bytes(), row.value(name)))
+    };
+    match &holding.comment {
+        Some(comment) => {
+            let is_tagged = row.value("comment") == Some(comment.as_bytes());
+            let same_id = holding.id == row.id;
+            is_tagged && same_id || (is_tagged || same_id) && same_key()
+        }
+        None => same_key(),
+    }
+}
+
+fn has_key(step: &Step, row: &Found) -> bool {
+    let mut names = key_names(step).peekable();
+    let is_right = |name: &str| {
+        let wanted = step.argument(name).map_or("", Value::text);
+        is_same(&step.path, name, wanted.as_bytes(), row.value(name))
+    };
+    names.peek().is_some() && names.all(is_right)
+}
+
+/// The arguments that identify what a step adds.
+pub(super) fn key_names(step: &Step) -> impl Iterator<Item = &str> {
+    let all = step.key.is_empty();
+    let is_key = move |name: &&str| all && !step.initial.iter().any(|initial| initial == name);
+    let arguments = step.arguments.iter().map(|(name, _)| name.as_str()).filter(is_key);
+    step.key.iter().map(String::as_str).chain(arguments)
+}
+
+/// A wanted value as it is kept.
+pub(super) fn kept(path: &str, name: &str, value: &Value) -> Kept {
+    let is_secret = matches!(value, Value::Secret(_)) || is_secret(path, name);
+    Kept::new(value.text(), is_secret)
+}
