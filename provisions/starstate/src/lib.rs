@@ -4,7 +4,8 @@
 //! each which rows and settings it wants ([`step`]). All of this is pure and knows no router.
 //!
 //! From steps to a router: [`needs`] and [`phase`] put them in order, [`plan`] compares them with a [`snapshot`] of the router, and
-//! [`orchestrator`] carries out what is left, over the [`port`], with a [`ledger`] from which all of it can be taken back.
+//! [`orchestrator`] carries out what is left, over the [`port`], with a [`ledger`] from which all of it can be taken back. A
+//! [`session`] is one document on its way to one router.
 
 pub mod compare;
 pub mod ledger;
@@ -14,6 +15,7 @@ pub mod orchestrator;
 pub mod phase;
 pub mod plan;
 pub mod port;
+pub mod session;
 pub mod snapshot;
 pub mod step;
 pub mod tag;

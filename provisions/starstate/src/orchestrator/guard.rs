@@ -127,7 +127,7 @@ impl Orchestrator<'_> {
         entry.state = if is_there { EntryState::Confirmed } else { EntryState::Failed };
         match is_there {
             true => Ok(entry.id.clone()),
-            false => Err("the router took it back".to_owned()),
+            false => Err("undone: the connection ended with it, and the router took it back".to_owned()),
         }
     }
 

@@ -99,6 +99,16 @@ pub struct Generated {
     pub value: Kept,
 }
 
+impl Generated {
+    /// The value as it may be shown.
+    #[must_use]
+    pub fn masked(&self) -> Generated {
+        let mut masked = self.clone();
+        masked.value.mask();
+        masked
+    }
+}
+
 /// Why nothing, or not all, was applied.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ApplyError {

@@ -174,7 +174,7 @@ pub enum RowRef {
 }
 
 /// What an operator should know.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Note {
     /// The step that it is about.
     pub step: String,

@@ -1,0 +1,102 @@
+//! What sessions tell. Data.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, Session};
+use crate::orchestrator::{Progress, RollbackResult};
+
+/// Something happened to a session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionEvent {
+    /// Which session.
+    pub session_id: String,
+    /// Its router.
+    pub router_id: String,
+    /// When, in milliseconds since 1970.
+    pub timestamp: u64,
+    /// What.
+    #[serde(flatten)]
+    pub kind: SessionEventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all_fields = "camelCase")]
+pub enum SessionEventKind {
+    /// Its document has no errors.
+    #[serde(rename = "provisioning.session.validated")]
+    Validated,
+    /// Applying begins, or goes on after an interruption.
+    #[serde(rename = "provisioning.session.started")]
+    Started {
+        /// It goes on.
+        resumed: bool,
+    },
+    /// It goes forward.
+    #[serde(rename = "provisioning.session.progress")]
+    Progress {
+        /// In percent of the operations.
+        percent_complete: u8,
+        /// How.
+        #[serde(flatten)]
+        progress: Progress,
+    },
+    /// `ProvisioningSessionAppliedEvent`: the router is what the document says.
+    #[serde(rename = "provisioning.session.applied")]
+    ProvisioningSessionAppliedEvent {
+        /// How many resources of the document have something on the router.
+        resource_count: usize,
+        /// Which.
+        resource_ids: Vec<String>,
+        /// Commands that changed something.
+        changes: usize,
+        /// How long it took, in milliseconds.
+        duration: u64,
+    },
+    /// `ProvisioningSessionFailedEvent`: it failed.
+    #[serde(rename = "provisioning.session.failed")]
+    ProvisioningSessionFailedEvent {
+        /// The phase that failed, or `apply` when it was none.
+        failed_phase: String,
+        /// The step that failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failed_step: Option<String>,
+        /// What happened.
+        error_message: String,
+        /// The router is as it was before.
+        rolled_back: bool,
+    },
+    /// What was applied was taken back.
+    #[serde(rename = "provisioning.session.rolled-back")]
+    RolledBack {
+        /// What came of it.
+        result: RollbackResult,
+    },
+    /// Nobody wants it any more.
+    #[serde(rename = "provisioning.session.discarded")]
+    Discarded,
+}
+
+impl SessionEventKind {
+    /// How far something has come.
+    pub(super) fn progress(progress: Progress) -> SessionEventKind {
+        let percent_complete = match &progress {
+            Progress::Operation { done, total, .. } | Progress::TakenBack { done, total, .. } => {
+                u8::try_from(done.saturating_mul(100).checked_div(*total).unwrap_or(100)).unwrap_or(100).min(100)
+            }
+            _ => 0,
+        };
+        SessionEventKind::Progress { percent_complete, progress }
+    }
+
+    /// A failure.
+    pub(super) fn failed(session: &Session, failure: &Failure) -> SessionEventKind {
+        SessionEventKind::ProvisioningSessionFailedEvent {
+            failed_phase: failure.phase.map_or("apply", |phase| phase.name()).to_owned(),
+            failed_step: failure.step.clone(),
+            error_message: failure.message.clone(),
+            rolled_back: session.is_taken_back(),
+        }
+    }
+}
