@@ -29,7 +29,7 @@ pub struct Management {
 pub const MENUS: [&str; 3] = ["/ip/service", "/ip/address", "/ip/dhcp-client"];
 
 /// Properties that must be read to judge changes, besides those that can be written.
-pub const ALSO: [(&str, &[&str]); 2] = [("/ip/service", &["name"]), ("/ip/dhcp-client", &["address"])];
+pub const ALSO: [(&str, &str); 2] = [("/ip/service", "name"), ("/ip/dhcp-client", "address")];
 
 /// What is done to a row.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -132,3 +132,87 @@ pub(crate) fn is_interface(path: &str) -> bool {
     let binding = matches!(path, "/interface/ovpn-server/server");
     own && !binding && !OTHERS.contains(&path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::Value;
+
+    fn add(id: &str, path: &str, arguments: &[(&str, &str)]) -> Step {
+        Step {
+            id: id.into(),
+            resource: "r".into(),
+            source: "$".into(),
+            path: path.into(),
+            action: Action::Add,
+            arguments: arguments.iter().map(|(name, value)| ((*name).into(), Value::from(*value))).collect(),
+            key: Vec::new(),
+            target: Vec::new(),
+            critical: true,
+            needs: Vec::new(),
+            label: None,
+            place: None,
+            initial: Vec::new(),
+            read_back: Vec::new(),
+        }
+    }
+
+    fn order(steps: &[Step]) -> Vec<&str> {
+        let arranged = arrange(steps, |_| false).unwrap();
+        arranged.places.iter().map(|place| steps[place.step].id.as_str()).collect()
+    }
+
+    #[test]
+    fn what_another_step_adds_is_needed_by_whoever_names_it() {
+        let steps = [
+            add("client", "/interface/pppoe-client", &[("name", "p"), ("interface", "vlan7"), ("profile", "wan")]),
+            add("vlan", "/interface/vlan", &[("name", "vlan7"), ("interface", "ether1"), ("vlan-id", "7")]),
+            add("profile", "/ppp/profile", &[("name", "wan"), ("remote-address", "pool")]),
+            add("pool", "/ip/pool", &[("name", "pool"), ("ranges", "192.0.2.1-192.0.2.9")]),
+            add("route", "/ip/route", &[("gateway", "192.0.2.1%p"), ("routing-table", "t")]),
+            add("table", "/routing/table", &[("name", "t"), ("fib", "")]),
+            add(
+                "rule",
+                "/ip/firewall/mangle",
+                &[("chain", "prerouting"), ("in-interface", "!p"), ("new-routing-mark", "t")],
+            ),
+        ];
+        assert_eq!(order(&steps), ["vlan", "pool", "profile", "client", "table", "route", "rule"]);
+    }
+
+    #[test]
+    fn a_name_alone_is_no_reference() {
+        // A comment, and a pool of the same name as an interface.
+        let steps = [
+            add("a", "/interface/bridge", &[("name", "x"), ("comment", "y")]),
+            add("b", "/ip/pool", &[("name", "y"), ("ranges", "192.0.2.1"), ("next-pool", "x")]),
+        ];
+        let arranged = arrange(&steps, |_| false).unwrap();
+        assert_eq!(arranged.needs, [Vec::<usize>::new(), Vec::new()]);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let mut steps = [add("a", "/ip/pool", &[("name", "x")]), add("b", "/ip/pool", &[("name", "y")])];
+        steps[0].needs = vec!["c".into()];
+        let error = |steps: &[Step]| arrange(steps, |_| false).unwrap_err().to_string();
+        assert_eq!(error(&steps), "step a needs c, which is no step");
+        steps[0].needs = vec!["b".into()];
+        steps[1].needs = vec!["a".into()];
+        assert_eq!(error(&steps), "steps need each other in a circle: a needs b needs a");
+        steps[1].id = "a".into();
+        assert_eq!(error(&steps), "two steps are called a");
+    }
+
+    #[test]
+    fn what_is_pulled_forward_runs_in_the_turn_of_who_needs_it() {
+        let steps = [
+            add("client", "/interface/pppoe-client", &[("name", "p"), ("interface", "ether1"), ("profile", "wan")]),
+            add("profile", "/ppp/profile", &[("name", "wan"), ("remote-address", "pool")]),
+            add("pool", "/ip/pool", &[("name", "pool"), ("ranges", "192.0.2.1-192.0.2.9")]),
+            add("other", "/ip/pool", &[("name", "other"), ("ranges", "192.0.3.1-192.0.3.9")]),
+        ];
+        let arranged = arrange(&steps, |_| false).unwrap();
+        assert_eq!(arranged.turns.iter().map(|phase| phase.number()).collect::<Vec<_>>(), [1, 1, 1, 3]);
+    }
+}

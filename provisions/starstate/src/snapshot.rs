@@ -29,6 +29,21 @@ pub struct Found {
     pub values: BTreeMap<String, Vec<u8>>,
 }
 
+/// What is to be read of a router.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    menus: BTreeMap<String, Rows>,
+}
+
+/// What is to be read of a menu.
+#[derive(Debug, Clone, Default)]
+struct Rows {
+    /// Besides those that can be written.
+    properties: BTreeSet<String>,
+    /// The values of which a row must have one; `None` for all rows. See [`narrowing`].
+    only: Option<BTreeSet<String>>,
+}
+
 /// Properties that tell whether a row is ours to touch.
 const MARKS: [&str; 5] = [".id", "comment", "dynamic", "default", "builtin"];
 
@@ -49,18 +64,14 @@ impl Snapshot {
         Snapshot { release, menus: menus.into_iter().collect() }
     }
 
-    /// Reads the release and these menus, all at once. `also` names properties that are read besides those that can be written.
+    /// Reads the release and some menus, all at once.
     ///
     /// # Errors
     /// When one of them cannot be read. A menu that the router does not have is no error.
-    pub async fn read(
-        port: &dyn RouterPort,
-        paths: &BTreeSet<String>,
-        also: &BTreeMap<String, BTreeSet<String>>,
-    ) -> Result<Snapshot, SnapshotError> {
+    pub async fn read(port: &dyn RouterPort, reading: &Reading) -> Result<Snapshot, SnapshotError> {
         let release = read_release(port);
-        let menus = try_join_all(paths.iter().map(|path| async move {
-            let rows = read_menu(port, print_of(path, also.get(path))).await?;
+        let menus = try_join_all(reading.menus.iter().map(|(path, rows)| async move {
+            let rows = read_menu(port, print_of(path, rows)).await?;
             let rows = rows.map(|rows| rows.iter().filter_map(|row| Found::read(path, row)).collect());
             Ok::<_, SnapshotError>((path.clone(), rows))
         }));
@@ -152,22 +163,61 @@ async fn read_release(port: &dyn RouterPort) -> Result<Release, SnapshotError> {
 }
 
 /// Only what is needed: some properties take a router long.
-fn print_of(path: &str, also: Option<&BTreeSet<String>>) -> Command {
+fn print_of(path: &str, rows: &Rows) -> Command {
     let Some(menu) = Schema::get().menu(path) else { return Command::print(path) };
     let print = Command::print(path);
     if menu.kind == MenuKind::Single {
         return print;
     }
-    let mut names: BTreeSet<&str> =
-        menu.arguments().map(|(name, _)| name).filter(|name| *name != "copy-from").collect();
-    names.remove("place-before");
+    let writable = menu.arguments().map(|(name, _)| name).filter(|name| !["copy-from", "place-before"].contains(name));
+    let mut names: BTreeSet<&str> = writable.collect();
     names.extend(MARKS);
     names.extend(["name", "default-name"].into_iter().filter(|name| menu.shows.contains(name)));
-    names.extend(also.into_iter().flatten().map(String::as_str));
-    let print = print.properties(names);
+    names.extend(rows.properties.iter().map(String::as_str));
+    let mut print = print.properties(names);
     if menu.shows.contains(&"dynamic") {
-        let dynamic = Query::equals("dynamic", "true");
-        return print.query(Query::Not(Box::new(dynamic)));
+        print = print.query(Query::Not(Box::new(Query::equals("dynamic", "true"))));
     }
-    print
+    match (narrowing(path), &rows.only) {
+        (Some(property), Some(values)) => {
+            print.query(Query::Any(values.iter().map(|value| Query::equals(property, value.as_str())).collect()))
+        }
+        _ => print,
+    }
+}
+
+/// Some menus may be long: there only rows are read that have one of the wanted values of this property.
+fn narrowing(path: &str) -> Option<&'static str> {
+    match path {
+        "/ip/firewall/address-list" => Some("list"),
+        "/file" => Some("name"),
+        _ => None,
+    }
+}
+
+impl Reading {
+    /// Reads a menu, at least a row that has the values that `value` gives. Call it for each row that matters.
+    pub fn row<'v>(&mut self, path: &str, value: impl Fn(&str) -> Option<&'v str>) {
+        let rows = self
+            .menus
+            .entry(path.to_owned())
+            .or_insert_with(|| Rows { only: Some(BTreeSet::new()), ..Rows::default() });
+        let value = narrowing(path).and_then(value);
+        match (&mut rows.only, value) {
+            (Some(only), Some(value)) => drop(only.insert(value.to_owned())),
+            (only, _) => *only = None,
+        }
+    }
+
+    /// Reads all rows of a menu.
+    pub fn menu(&mut self, path: &str) {
+        self.menus.entry(path.to_owned()).or_default().only = None;
+    }
+
+    /// Reads also a property that cannot be written, when the menu is read.
+    pub fn property(&mut self, path: &str, name: &str) {
+        if let Some(rows) = self.menus.get_mut(path) {
+            rows.properties.insert(name.to_owned());
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! One operation with all that may go wrong with it: lost replies, lost connections, rows that somebody else added meanwhile.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use routeros::{Command, Error, ErrorClass, Reply};
@@ -9,7 +8,7 @@ use tokio::time::Instant;
 use super::{Orchestrator, Progress, command, rows};
 use crate::ledger::{Deed, Entry, EntryState};
 use crate::plan::{Change, Operation};
-use crate::snapshot::{Found, Snapshot, SnapshotError};
+use crate::snapshot::{Found, Reading, Snapshot, SnapshotError};
 
 /// How often a command is sent that did nothing because the connection was lost.
 pub(super) const ATTEMPTS: usize = 3;
@@ -204,27 +203,24 @@ impl Orchestrator<'_> {
 
     /// Reads the menus of entries.
     pub(super) async fn read_for(&self, entries: &[&Entry]) -> Result<Snapshot, SnapshotError> {
-        let mut paths = BTreeSet::new();
-        let mut also: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut reading = Reading::default();
         for entry in entries {
-            paths.insert(entry.path.clone());
-            also.entry(entry.path.clone()).or_default().extend(entry.key.iter().map(|(name, _)| name.clone()));
+            let key = |name: &str| entry.key.iter().find(|(known, _)| known == name).map(|(_, value)| value.bytes());
+            let key = |name: &str| key(name).and_then(|bytes| std::str::from_utf8(bytes).ok());
+            reading.row(&entry.path, key);
+            entry.key.iter().for_each(|(name, _)| reading.property(&entry.path, name));
         }
         // Whether a command has run to its end shows in what a certificate has then.
-        also.entry("/certificate".to_owned()).or_default().insert("fingerprint".to_owned());
-        self.read(&paths, &also).await
+        reading.property("/certificate", "fingerprint");
+        self.read(&reading).await
     }
 
     /// Reads menus, once more when the connection is lost meanwhile.
-    pub(super) async fn read(
-        &self,
-        paths: &BTreeSet<String>,
-        also: &BTreeMap<String, BTreeSet<String>>,
-    ) -> Result<Snapshot, SnapshotError> {
+    pub(super) async fn read(&self, reading: &Reading) -> Result<Snapshot, SnapshotError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match Snapshot::read(self.port, paths, also).await {
+            match Snapshot::read(self.port, reading).await {
                 Err(SnapshotError::Router(error)) if error.class() == ErrorClass::Transient && attempt < ATTEMPTS => {
                     let given_up = |reason: String| SnapshotError::Router(Error::NotConnected { reason });
                     self.connect_again(&error).await.map_err(given_up)?;

@@ -16,19 +16,18 @@ mod reconcile;
 mod rollback;
 mod rows;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::ledger::{Entry, EntryState, Fingerprints, Held, Holding, Kept, LedgerSink, SinkError, fold};
+use crate::ledger::{Entry, EntryState, Fingerprints, Held, Holding, Kept, LedgerSink, SinkError, Written, fold};
 use crate::management::{self, Management};
 use crate::phase::Phase;
 use crate::plan::{Change, Note, Operation, Plan, PlanError, RowRef, Stage, Wanted, make};
 use crate::port::Reach;
-use crate::snapshot::{Snapshot, SnapshotError};
+use crate::snapshot::{Reading, Snapshot, SnapshotError};
 use crate::step::{Action, Step};
 
 pub use progress::{OperationState, Progress};
@@ -212,8 +211,7 @@ impl<'a> Orchestrator<'a> {
     }
 
     async fn read_and_plan(&self, job: &Job<'_>, holdings: &[Holding]) -> Result<(Snapshot, Plan), ApplyError> {
-        let (paths, also) = menus_of(job.steps, holdings);
-        let router = self.read(&paths, &also).await?;
+        let router = self.read(&reading_for(job.steps, holdings)).await?;
         let wanted = Wanted {
             steps: job.steps,
             holdings,
@@ -365,31 +363,29 @@ fn failed(operation: &Operation, message: String) -> ApplyError {
     ApplyError::Step { step, resource, phase: operation.phase, message }
 }
 
-/// What must be read to compare a router with steps, and properties besides those that can be written.
-pub fn menus_of(steps: &[Step], holdings: &[Holding]) -> (BTreeSet<String>, BTreeMap<String, BTreeSet<String>>) {
-    let mut paths: BTreeSet<String> = management::MENUS.map(str::to_owned).into();
-    let mut also: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (path, names) in management::ALSO {
-        also.entry(path.to_owned()).or_default().extend(names.iter().map(|name| (*name).to_owned()));
-    }
+/// What must be read to compare a router with steps.
+fn reading_for(steps: &[Step], holdings: &[Holding]) -> Reading {
+    let mut reading = Reading::default();
+    management::MENUS.into_iter().for_each(|path| reading.menu(path));
+    management::ALSO.into_iter().for_each(|(path, name)| reading.property(path, name));
     for step in steps {
-        let command_alone = matches!(step.action, Action::Run { .. }) && step.target.is_empty();
-        if !command_alone {
-            paths.insert(step.path.clone());
+        // Commands such as `/system/reboot` are in menus without rows.
+        if matches!(step.action, Action::Run { .. }) && step.target.is_empty() {
+            continue;
         }
-        let names = also.entry(step.path.clone()).or_default();
-        names.extend(step.target.iter().map(|(name, _)| name.clone()));
-        names.extend(step.read_back.iter().cloned());
+        let target = |name: &str| step.target.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        reading.row(&step.path, |name| step.text(name).or_else(|| target(name)));
+        step.target.iter().for_each(|(name, _)| reading.property(&step.path, name));
+        step.read_back.iter().for_each(|name| reading.property(&step.path, name));
         if let Action::Run { until: Some(until), .. } = &step.action {
-            names.insert(until.clone());
+            reading.property(&step.path, until);
         }
     }
-    let rows = holdings.iter().filter(|holding| !matches!(holding.held, Held::Ran { .. }));
-    for holding in rows {
-        paths.insert(holding.path.clone());
-        also.entry(holding.path.clone()).or_default().extend(holding.key.iter().map(|(name, _)| name.clone()));
+    for holding in holdings.iter().filter(|holding| !matches!(holding.held, Held::Ran { .. })) {
+        reading.row(&holding.path, |name| holding.written.get(name).map(Written::shown));
+        holding.key.iter().for_each(|(name, _)| reading.property(&holding.path, name));
     }
-    (paths, also)
+    reading
 }
 
 /// What the router made itself, of the rows of the steps that ask for it.
@@ -404,7 +400,9 @@ fn generated(steps: &[Step], plan: &Plan, router: &Snapshot) -> Vec<Generated> {
         };
         for name in &step.read_back {
             let Some(value) = row.and_then(|row| row.value(name)).filter(|value| !value.is_empty()) else { continue };
-            let value = Kept::new(value, crate::snapshot::is_secret(&step.path, name));
+            // Files are keys and configurations with keys.
+            let is_secret = step.path == "/file" || crate::snapshot::is_secret(&step.path, name);
+            let value = Kept::new(value, is_secret);
             all.push(Generated { step: step.id.clone(), resource: step.resource.clone(), name: name.clone(), value });
         }
     }
