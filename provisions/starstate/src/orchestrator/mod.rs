@@ -18,7 +18,9 @@ mod rows;
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use futures_util::future::join_all;
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -176,6 +178,19 @@ impl<'a> Orchestrator<'a> {
     /// When the router cannot be read, or the steps contradict each other.
     pub async fn plan(&self, job: &Job<'_>, holdings: &[Holding]) -> Result<Plan, ApplyError> {
         Ok(self.read_and_plan(job, holdings).await?.1)
+    }
+
+    /// Tells plans apart: what was reviewed can be compared with what would be done now. Secrets count, too, by their fingerprints.
+    pub fn fingerprint_of(plan: &Plan, fingerprints: &Fingerprints) -> String {
+        let mut hash = Sha256::new();
+        for (number, operation) in plan.changes() {
+            let row = command::row_of(&operation.change);
+            let entry = command::entry_of(operation, number as u64, 0, None, fingerprints).masked();
+            // Entries are plain data.
+            hash.update(serde_json::to_vec(&entry).unwrap_or_default());
+            hash.update(format!("{row:?} {:?}", command::place_of(&operation.change)));
+        }
+        HEXLOWER.encode(&hash.finalize())
     }
 
     /// Carries out what has to be done, and adds to the ledger what is done. `entries` are those of an attempt that was interrupted.

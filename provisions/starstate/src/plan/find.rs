@@ -105,9 +105,14 @@ impl<'a> Finder<'a> {
                 });
             }
         }
+        differences.extend(self.switched_off(step, found));
         // What a step no longer names of a row that it made falls back to what the router makes of it.
         if let Some(holding) = holding.filter(|holding| holding.is_created() && holding.step == step.id) {
-            for name in holding.written.keys().filter(|name| step.argument(name).is_none() && *name != "comment") {
+            for name in holding
+                .written
+                .keys()
+                .filter(|name| step.argument(name).is_none() && !["comment", "disabled"].contains(&name.as_str()))
+            {
                 if let Some(value) = found.row.value(name) {
                     let before = Some(Kept::new(value, is_secret(&step.path, name)));
                     differences.push(super::Difference { name: name.clone(), before, after: None });
@@ -115,6 +120,14 @@ impl<'a> Finder<'a> {
             }
         }
         differences
+    }
+
+    /// A row of ours that somebody has switched off by hand, though nothing says that it should be.
+    fn switched_off(&self, step: &Step, found: &Match) -> Option<super::Difference> {
+        let is_meant = step.action == Action::Add && found.ours && step.argument("disabled").is_none();
+        let value = found.row.value("disabled").filter(|value| is_meant && matches!(*value, b"true" | b"yes"))?;
+        let (name, after) = ("disabled".to_owned(), Some(Kept::plain("no")));
+        Some(super::Difference { name, before: Some(Kept::plain(value)), after })
     }
 
     fn is_wanted(&self, path: &str, name: &str, wanted: &Value, row: &Found, holding: Option<&Holding>) -> bool {

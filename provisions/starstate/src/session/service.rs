@@ -27,6 +27,8 @@ pub struct Target<'a> {
     pub management: Management,
     /// How plans are carried out.
     pub options: Options,
+    /// The plan that was reviewed, by [`Sessions::fingerprint_of`]: only this one is applied. Any when `None`.
+    pub reviewed: Option<String>,
 }
 
 /// Drives sessions.
@@ -62,6 +64,9 @@ pub enum ServiceError {
     /// A later session has taken over what it did.
     #[error("session {0} was superseded by a later one")]
     Superseded(String),
+    /// What would be done is no longer what was reviewed.
+    #[error("the plan of session {0} has changed since it was reviewed")]
+    Stale(String),
     /// The document means nothing.
     #[error("the document cannot be carried out: {0}")]
     Document(String),
@@ -191,6 +196,11 @@ impl Sessions {
         Ok(orchestrator.plan(&self.job(&steps, &holdings, &owner, target), &holdings).await?)
     }
 
+    /// Tells a plan from others, for [`Target::reviewed`].
+    pub fn fingerprint_of(&self, plan: &Plan) -> String {
+        Orchestrator::fingerprint_of(plan, &self.fingerprints)
+    }
+
     /// What somebody has changed by hand since a router was configured; `None` when it was not.
     ///
     /// # Errors
@@ -223,6 +233,11 @@ impl Sessions {
         if let Some(holder) = holder.as_ref().filter(|holder| holder.status == Status::Applying && holder.id != id) {
             // Interrupted: it has to be resumed or taken back first.
             return Err(ServiceError::Busy { router: session.router.clone(), session: holder.id.clone() });
+        }
+        if let Some(reviewed) = &target.reviewed
+            && self.fingerprint_of(&self.plan(id, target).await?) != *reviewed
+        {
+            return Err(ServiceError::Stale(id.to_owned()));
         }
         session.begin(holder.as_ref(), (self.now)())?;
         let steps = self.steps(&session, &session.owner)?;
