@@ -1,10 +1,12 @@
-//! Simulated CPE: devices with realistic data models that speak TR-069, one or thousands, well-behaved or not.
+//! Simulated CPE: devices with realistic data models that speak TR-069, one or thousands, well-behaved or not; and a simulated router
+//! that speaks the RouterOS API.
 //!
 //! - [`cpe`]: one device. It has its own SOAP and HTTP code, shares none with the server, and so checks the server
 //!   against a second reading of the standard.
 //! - [`fleet`]: many devices as tasks that share one data model.
 //! - [`load`]: the cheapest possible sessions, for benchmarks and crash tests.
 //! - [`habits`]: how a device speaks, where real ones are odd; [`fault`]: injected faults; [`transcript`]: readable recordings; [`model`] and [`value`]: data models.
+//! - [`routeros`]: the router.
 //!
 //! Not here: command-line flags, progress bars, and anything of the server.
 
@@ -15,6 +17,7 @@ pub mod habits;
 pub mod http;
 pub mod load;
 pub mod model;
+pub mod routeros;
 pub mod soap;
 #[cfg(test)]
 mod testing;
