@@ -164,6 +164,71 @@ pub struct ServeArguments {
 pub enum SimCommand {
     /// Devices that speak TR-069.
     Cpe(Box<SimCpeArguments>),
+    /// A MikroTik router that speaks the RouterOS API.
+    Routeros(Box<SimRouterosArguments>),
+}
+
+/// Options of `sim routeros`.
+#[derive(Debug, Args)]
+pub struct SimRouterosArguments {
+    /// Where the API listens.
+    #[arg(long, value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// Where the API listens with TLS.
+    #[arg(long, value_name = "ADDR")]
+    pub tls_listen: Option<SocketAddr>,
+    /// Have no certificate for TLS, as out of the box: only anonymous ciphers.
+    #[arg(long, requires = "tls_listen")]
+    pub without_certificate: bool,
+    /// The user who may do everything.
+    #[arg(long, value_name = "NAME")]
+    pub user: String,
+    /// That user's password.
+    #[arg(long, value_name = "PASS", env = "LODESTAR_SIM_ROUTEROS_PASSWORD", hide_env_values = true)]
+    pub password: String,
+    /// Keep the router's configuration in this file.
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// The release, 7.9 to 7.24 [default: 7.24].
+    #[arg(long, value_name = "RELEASE")]
+    pub release: Option<String>,
+    /// Begin with the default configuration of a home router, not with an empty one.
+    #[arg(long)]
+    pub default_configuration: bool,
+    /// How many Ethernet ports.
+    #[arg(long, value_name = "COUNT", default_value_t = 8)]
+    pub ethernets: u32,
+    /// How many SFP cages.
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub sfps: u32,
+    /// How many radios.
+    #[arg(long, value_name = "COUNT", default_value_t = 2)]
+    pub radios: u32,
+    /// How many modems.
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub modems: u32,
+    /// Lack a menu and those below, as if a package was missing; may be given several times.
+    #[arg(long, value_name = "MENU")]
+    pub without: Vec<String>,
+    /// The device-mode: `advanced`, or `home`, which forbids schedulers, proxies and more.
+    #[arg(long, value_name = "MODE", default_value = "advanced")]
+    pub device_mode: sim::routeros::options::DeviceMode,
+    /// Fail whatever needs room on the disk.
+    #[arg(long)]
+    pub full_disk: bool,
+    /// Give clients of DHCP no leases.
+    #[arg(long)]
+    pub without_leases: bool,
+    /// How long each reply is on its way.
+    #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
+    pub latency: u64,
+    /// Refuse the N-th command that changes something: `N` or `N:message`; may be given several times.
+    #[arg(long, value_name = "N", value_parser = sim::RouterFault::parse_refusal)]
+    pub fail_command: Vec<sim::RouterFault>,
+    /// Cut the connection at the N-th command that changes something: `N`, `N:after` (it was carried out) or `N:before`; may be
+    /// given several times.
+    #[arg(long, value_name = "N", value_parser = sim::RouterFault::parse_cut)]
+    pub cut_at_command: Vec<sim::RouterFault>,
 }
 
 /// Options of `sim cpe`.

@@ -31,5 +31,6 @@ pub mod replay;
 pub mod serve;
 pub mod session_history;
 pub mod simulate;
+pub mod simulate_router;
 pub mod snapshot;
 pub mod waker;

@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::Parser;
 use lodestar::command_line::{Command, CommandLine, LogFormat, SimCommand};
 use lodestar::options::ServeOptions;
-use lodestar::{accounts, backup, bench, check, configuration_files, plan, replay, serve, simulate};
+use lodestar::{accounts, backup, bench, check, configuration_files, plan, replay, serve, simulate, simulate_router};
 use sandbox::Limits;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -48,6 +48,7 @@ async fn run(command: Command, stop: CancellationToken) -> Result<bool> {
             Ok(true)
         }
         Command::Sim(SimCommand::Cpe(arguments)) => simulate::run(*arguments, stop).await,
+        Command::Sim(SimCommand::Routeros(arguments)) => simulate_router::run(*arguments, stop).await,
         Command::Bench(arguments) => {
             bench::run(arguments, stop).await?;
             Ok(true)

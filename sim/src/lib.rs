@@ -29,3 +29,4 @@ pub use cpe::{Device, Options, SessionReport};
 pub use fault::FaultRule;
 pub use fleet::Fleet;
 pub use model::{DataModel, Identity, ModelKind};
+pub use routeros::{RouterFault, RouterOptions, Simulator, SimulatorOptions};
