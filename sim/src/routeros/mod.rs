@@ -53,6 +53,30 @@ pub struct SimulatorOptions {
 }
 
 /// A simulated router that runs. It stops when this is dropped.
+///
+/// ```
+/// use sim::{RouterFault, RouterOptions, Simulator, SimulatorOptions};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let router = RouterOptions::new("admin", "open sesame");
+/// let simulator = Simulator::start(SimulatorOptions::new(router)).await?;
+/// // Clients log in at this address, with that user and password.
+/// assert_ne!(simulator.address().port(), 0);
+///
+/// let before = simulator.configuration();
+/// // As if somebody sat at the router; the words are those of the API.
+/// simulator.run(&["/ip/pool/add", "=name=lan", "=ranges=192.0.2.10-192.0.2.99"]).unwrap();
+/// assert_ne!(simulator.configuration(), before);
+/// simulator.run(&["/ip/pool/remove", "=.id=lan"]).unwrap();
+/// assert_eq!(simulator.configuration(), before);
+///
+/// // The third write from now on is refused. `counts` tells how many came over the API.
+/// simulator.set_faults(vec![RouterFault::refuse_write(3)]);
+/// assert_eq!(simulator.counts().writes, 0);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Simulator {
     shared: Arc<Shared>,
     address: SocketAddr,
@@ -130,8 +154,9 @@ impl Simulator {
         }
     }
 
-    /// The whole configuration as text, without ids and what comes by itself. Equal texts are equal routers.
-    pub fn dump(&self) -> String {
+    /// The whole configuration as text, without ids and what comes by itself, with all secrets. Equal texts are equal routers: what
+    /// was rolled back is compared with this.
+    pub fn configuration(&self) -> String {
         self.shared.router.lock().dump()
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::fault::FaultAction;
-use super::model::{Caller, Fields, Outcome, Print, Refusal, Reply, Work};
+use super::model::{Caller, Fields, Outcome, Print, Refusal, Reply, Router, Work};
 use super::request::Request;
 use super::server::Shared;
 use super::wire::{SentenceReader, encode};
@@ -157,7 +157,9 @@ impl Session {
         match outcome {
             Ok(Outcome::Done(reply)) => self.answer(request, reply),
             Ok(Outcome::Follow(print)) => {
-                self.start(request, |token| follow(self.clone(), request.clone(), caller.clone(), print, token))
+                // What is there now is read now: what the next command changes is news.
+                let followed = Followed::new(&self.shared.router.lock(), print, caller);
+                self.start(request, |token| follow(self.clone(), request.clone(), followed, token))
             }
             Ok(Outcome::Work(work)) => {
                 self.start(request, |token| work_off(self.clone(), request.clone(), work, token))
@@ -273,30 +275,44 @@ impl Session {
     }
 }
 
+/// A menu that somebody follows.
+struct Followed {
+    print: Print,
+    caller: Caller,
+    changes: watch::Receiver<u64>,
+    /// The rows that were told or need not be, by id.
+    known: BTreeMap<Vec<u8>, Fields>,
+}
+
+impl Followed {
+    fn new(router: &Router, print: Print, caller: &Caller) -> Followed {
+        let known = if print.first { BTreeMap::new() } else { keyed(router.rows(&print, caller)) };
+        Followed { print, caller: caller.clone(), changes: router.changes(), known }
+    }
+
+    /// What is new since the last time, as it is told.
+    fn news(&mut self, router: &Router) -> Vec<Fields> {
+        let rows = keyed(router.rows(&self.print, &self.caller));
+        let changed = rows.iter().filter(|(key, row)| self.known.get(*key) != Some(row));
+        let mut news: Vec<Fields> = changed.map(|(_, row)| router.trim(&self.print, row.clone())).collect();
+        for key in self.known.keys().filter(|key| !rows.contains_key(*key)) {
+            let dead = [(".id".to_owned(), key.clone()), (".dead".to_owned(), b"true".to_vec())];
+            news.push(Fields::from(dead));
+        }
+        self.known = rows;
+        news
+    }
+}
+
 /// Gives the rows of a menu as they change, until it is cancelled.
-async fn follow(session: Session, request: Request, caller: Caller, print: Print, cancelled: CancellationToken) {
-    let mut changes = session.shared.router.lock().changes();
+async fn follow(session: Session, request: Request, mut followed: Followed, cancelled: CancellationToken) {
     let mut had_rows = false;
-    let mut known = BTreeMap::new();
-    let mut first = true;
     loop {
-        let rows = keyed(session.shared.router.lock().rows(&print, &caller));
-        for (key, row) in &rows {
-            let is_news = if first { print.first } else { known.get(key) != Some(row) };
-            if is_news {
-                had_rows = true;
-                session.row(&request.tag, &session.shared.router.lock().trim(&print, row.clone()));
-            }
-        }
-        for key in known.keys().filter(|key| !rows.contains_key(*key)) {
-            had_rows = true;
-            let dead = [(".id".to_owned(), Vec::clone(key)), (".dead".to_owned(), b"true".to_vec())];
-            session.row(&request.tag, &Fields::from(dead));
-        }
-        known = rows;
-        first = false;
+        let news = followed.news(&session.shared.router.lock());
+        had_rows |= !news.is_empty();
+        news.iter().for_each(|row| session.row(&request.tag, row));
         tokio::select! {
-            changed = changes.changed() => if changed.is_err() { return },
+            changed = followed.changes.changed() => if changed.is_err() { return },
             () = cancelled.cancelled() => break,
         }
     }

@@ -43,11 +43,11 @@ async fn a_full_disk_takes_no_files() {
 #[tokio::test]
 async fn what_is_done_at_the_router_itself_is_seen_over_the_api() {
     let (simulator, client) = fresh().await;
-    let before = simulator.dump();
+    let before = simulator.configuration();
     simulator.run(&["/ip/dns/set", "=servers=192.0.2.53"]).unwrap();
     let settings = client.run(Command::print("/ip/dns")).await.unwrap();
     assert_eq!(settings.single().unwrap().text("servers").as_deref(), Some("192.0.2.53"));
-    assert_ne!(simulator.dump(), before);
+    assert_ne!(simulator.configuration(), before);
     simulator.run(&["/ip/dns/set", "=servers="]).unwrap();
-    assert_eq!(simulator.dump(), before);
+    assert_eq!(simulator.configuration(), before);
 }

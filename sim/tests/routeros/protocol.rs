@@ -29,7 +29,7 @@ async fn exchange(simulator: &Simulator, sent: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn commands_before_login_end_the_connection() {
     let (simulator, _client) = fresh().await;
-    let answer = exchange(&simulator, b"\x17/system/identity/print\0").await;
+    let answer = exchange(&simulator, b"\x16/system/identity/print\0").await;
     assert_eq!(answer, b"\x06!fatal\x0Dnot logged in\0");
     let guesses = b"\x06/login\x0B=name=admin\x0B=password=x\0".repeat(5);
     let answer = exchange(&simulator, &guesses).await;
@@ -43,7 +43,7 @@ async fn the_tag_comes_right_after_the_reply_word() {
     let (simulator, _client) = fresh().await;
     let login = b"\x06/login\x0B=name=admin\x15=password=open sesame\0";
     let answer =
-        exchange(&simulator, &[login, &b"\x17/system/identity/print\x06.tag=7\0\x05/quit\0"[..]].concat()).await;
+        exchange(&simulator, &[login, &b"\x16/system/identity/print\x06.tag=7\0\x05/quit\0"[..]].concat()).await;
     let expected = b"\x05!done\0\x03!re\x06.tag=7\x0E=name=MikroTik\0\x05!done\x06.tag=7\0\x06!fatal\x1Dsession terminated on request\0";
     assert_eq!(answer, expected);
 }
@@ -107,7 +107,7 @@ async fn older_releases_do_not_say_that_there_is_nothing() {
 #[tokio::test]
 async fn safe_mode_is_undone_by_a_cut_and_kept_by_release() {
     let (simulator, client) = fresh().await;
-    let before = simulator.dump();
+    let before = simulator.configuration();
     run(&client, "/safe-mode/take").await;
     add(&client, "/ip/pool/add name=p1 ranges=192.0.2.10-192.0.2.20").await;
     let other = connect(&simulator).await;
@@ -116,13 +116,13 @@ async fn safe_mode_is_undone_by_a_cut_and_kept_by_release() {
     client.closed().await;
     let other = connect(&simulator).await;
     // The end of the first session is noticed by its own task.
-    while simulator.dump() != before {
+    while simulator.configuration() != before {
         tokio::task::yield_now().await;
     }
     run(&other, "/safe-mode/take").await;
     add(&other, "/ip/pool/add name=p2 ranges=192.0.2.10-192.0.2.20").await;
     run(&other, "/safe-mode/unroll").await;
-    assert_eq!(simulator.dump(), before);
+    assert_eq!(simulator.configuration(), before);
     run(&other, "/safe-mode/take").await;
     add(&other, "/ip/pool/add name=p3 ranges=192.0.2.10-192.0.2.20").await;
     run(&other, "/safe-mode/release").await;

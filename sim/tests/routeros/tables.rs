@@ -49,7 +49,7 @@ async fn mistakes_are_refused_in_a_devices_words() {
             "invalid value of private-key, a key of 32 bytes in base64 required",
         ),
         ("/interface/ethernet/remove .id=ether1", "no such command"),
-        ("/interface/lte/remove .id=lte1", "no such command"),
+        ("/interface/lte/remove .id=lte1", "failure: cannot remove hardware device"),
         ("/interface/wifi/remove .id=wifi1", "failure: cannot remove hardware device"),
         ("/ppp/profile/remove .id=default", "failure: can not remove default item"),
         ("/system/identity/set nme=x", "unknown parameter nme"),
@@ -146,17 +146,17 @@ async fn rows_are_placed_and_moved() {
 async fn what_is_unset_is_absent() {
     let (simulator, client) = fresh().await;
     let id = add(&client, "/ip/firewall/filter/add chain=input").await;
-    let before = simulator.dump();
+    let before = simulator.configuration();
     run(&client, &format!("/ip/firewall/filter/set .id={id} src-address=192.0.2.1 comment=x dst-port=53 protocol=udp"))
         .await;
     run(&client, &format!("/ip/firewall/filter/set .id={id} !src-address= comment=")).await;
     run(&client, &format!("/ip/firewall/filter/unset numbers={id} value-name=dst-port")).await;
     run(&client, &format!("/ip/firewall/filter/set .id={id} protocol=")).await;
-    assert_eq!(simulator.dump(), before);
+    assert_eq!(simulator.configuration(), before);
     run(&client, &format!("/ip/firewall/filter/disable numbers={id}")).await;
     assert_eq!(rows(&client, "/ip/firewall/filter").await[0].flag("disabled"), Some(true));
     run(&client, &format!("/ip/firewall/filter/enable numbers={id}")).await;
-    assert_eq!(simulator.dump(), before);
+    assert_eq!(simulator.configuration(), before);
 }
 
 #[tokio::test]

@@ -202,7 +202,7 @@ fn sign(row: &Row, issuer: Option<&Row>, now: DateTime<Utc>) -> Result<Row, Refu
 
 /// What can be read from the certificate itself.
 fn note_certificate(row: &mut Row, der: &CertificateDer) -> Result<(), Refusal> {
-    let parsed = x509_cert::Certificate::from_der(der).map_err(|error| Refusal::failure(error))?;
+    let parsed = x509_cert::Certificate::from_der(der).map_err(Refusal::failure)?;
     let certificate = parsed.tbs_certificate();
     let time = |time: x509_cert::time::Time| {
         DateTime::<Utc>::from(time.to_system_time()).to_rfc3339_opts(SecondsFormat::Secs, false).replace('T', " ")[..19]

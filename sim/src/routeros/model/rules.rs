@@ -84,22 +84,20 @@ const FEATURES: [(&str, &str); 9] = [
 pub fn check(state: &State, options: &RouterOptions, menu: &str, row: &mut Row) -> Result<(), Refusal> {
     check_device_mode(options, menu, row)?;
     check_name(state, menu, row)?;
-    check_duplicates(state, menu, row)?;
     match menu {
-        "/interface/wireguard" => keys::complete(row),
-        "/interface/bridge/port" => check_bridge_port(state, row),
-        "/ip/dhcp-server/network" => check_network(row),
-        "/ip/dns/static" => check_static_name(row),
-        "/ip/ipsec/identity" => check_identity(state, row),
-        "/ip/route" => check_route(state, row),
-        "/file" => check_file(options, row),
-        "/user/group" => {
-            complete_policies(row);
-            Ok(())
-        }
-        "/certificate" => check_certificate(row),
-        _ => Ok(()),
+        "/interface/wireguard" => keys::complete(row)?,
+        "/interface/bridge/port" => check_bridge_port(state, row)?,
+        "/ip/dhcp-server/network" => check_network(row)?,
+        "/ip/dns/static" => check_static_name(row)?,
+        "/ip/ipsec/identity" => check_identity(state, row)?,
+        "/ip/route" => check_route(state, row)?,
+        "/file" => check_file(options, row)?,
+        "/user/group" => complete_policies(row),
+        "/certificate" => check_certificate(row)?,
+        _ => {}
     }
+    // Rows that were completed can be twins, too.
+    check_duplicates(state, menu, row)
 }
 
 /// The name that a router makes up for a new row.

@@ -25,10 +25,9 @@ impl Router {
         if !missing.is_empty() {
             return Err(Refusal::missing(&missing));
         }
-        if menu.argument("name").is_some() && !row.values.contains_key("name") {
-            if let Some(name) = rules::made_up_name(&self.state, menu.path) {
-                row.put("name", &name);
-            }
+        let nameless = menu.argument("name").is_some() && !row.values.contains_key("name");
+        if let Some(name) = rules::made_up_name(&self.state, menu.path).filter(|_| nameless) {
+            row.put("name", &name);
         }
         fill(&self.state, menu.path, &mut row);
         let place = match request.text("place-before") {
