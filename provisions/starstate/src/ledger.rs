@@ -8,6 +8,7 @@
 //! ones, since they must be written back: whoever stores a ledger stores secrets, and [`Entry::masked`] is what may be shown.
 
 mod fold;
+mod identity;
 mod kept;
 
 use async_trait::async_trait;

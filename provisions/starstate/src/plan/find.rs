@@ -53,7 +53,7 @@ impl<'a> Finder<'a> {
         let reserved = reserved.and_then(|((_, id), _)| snapshot.row(&step.path, Some(id)));
         let own = || {
             let (_, holding) = self.holding_of(step).filter(|(_, holding)| holding.is_created())?;
-            rows.iter().filter(|row| self.is_free(&step.path, row)).find(|row| is_row_of(holding, row))
+            rows.iter().filter(|row| self.is_free(&step.path, row)).find(|row| holding.identity().is(row))
         };
         let found = reserved.or_else(own).or_else(|| self.free_with_key(step, snapshot).next())?.clone();
         let id = found.id.clone().unwrap_or_default();
@@ -85,7 +85,7 @@ impl<'a> Finder<'a> {
     fn known(&self, path: &str, row: Found) -> Match {
         let holding = self.holdings.iter().position(|holding| {
             let has_row = matches!(holding.held, Held::Created | Held::Changed { .. });
-            has_row && holding.path == path && is_row_of(holding, &row)
+            has_row && holding.path == path && holding.identity().is(&row)
         });
         Match { ours: self.is_ours(path, &row), holding, row }
     }
@@ -162,30 +162,11 @@ impl<'a> Finder<'a> {
             || self
                 .holdings
                 .iter()
-                .any(|holding| holding.path == path && holding.is_created() && is_row_of(holding, row))
+                .any(|holding| holding.path == path && holding.is_created() && holding.identity().is(row))
     }
 
     fn holding_of(&self, step: &Step) -> Option<(usize, &'a Holding)> {
         self.holdings.iter().enumerate().find(|(_, holding)| holding.step == step.id && holding.path == step.path)
-    }
-}
-
-/// Whether a row is the one of a holding. Ids may be another row's after a reset, and another one after a restore.
-pub(super) fn is_row_of(holding: &Holding, row: &Found) -> bool {
-    if holding.id.is_none() || row.id.is_none() {
-        return holding.id == row.id;
-    }
-    let same_key = || {
-        let mut key = holding.key.iter().filter(|(_, value)| !value.is_secret()).peekable();
-        key.peek().is_some() && key.all(|(name, value)| is_same(&holding.path, name, value.bytes(), row.value(name)))
-    };
-    match &holding.comment {
-        Some(comment) => {
-            let is_tagged = row.value("comment") == Some(comment.as_bytes());
-            let same_id = holding.id == row.id;
-            is_tagged && same_id || (is_tagged || same_id) && same_key()
-        }
-        None => same_key(),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::find::{Finder, is_row_of};
+use super::find::Finder;
 use super::make::{is_ordered, value_of};
 use super::{Change, Difference, Note, Operation, Plan, RowRef, Stage, Wanted};
 use crate::compare::is_same;
@@ -66,7 +66,7 @@ fn remove_strays(plan: &mut Plan, wanted: &Wanted<'_>, router: &Snapshot) {
     let mut strays = Vec::new();
     for (path, row) in router.all_rows() {
         let is_tagged = row.text("comment").as_deref().and_then(tag::session_of) == Some(wanted.session);
-        let is_held = wanted.holdings.iter().any(|holding| holding.path == path && is_row_of(holding, row));
+        let is_held = wanted.holdings.iter().any(|holding| holding.path == path && holding.identity().is(row));
         if is_tagged && !is_held && !is_used(plan, path, row) {
             strays.push((path, row));
         }
@@ -106,7 +106,7 @@ enum Fate {
 fn change_for(plan: &mut Plan, wanted: &Wanted<'_>, router: &Snapshot, finder: &Finder<'_>, holding: &Holding) -> Fate {
     let is_wanted = |step: &&Step| step.id == holding.step && step.path == holding.path;
     let wanting = wanted.steps.iter().find(is_wanted);
-    let row = router.rows(&holding.path).iter().find(|row| is_row_of(holding, row));
+    let row = router.rows(&holding.path).iter().find(|row| holding.identity().is(row));
     match &holding.held {
         Held::Ran { .. } if wanting.is_some_and(|step| matches!(step.action, Action::Run { .. })) => Fate::Stays,
         Held::Ran { .. } => Fate::Gone,

@@ -1,0 +1,276 @@
+//! Applying, applying again, changing, taking away and taking back, on a simulated router.
+
+#![allow(clippy::unwrap_used)]
+
+mod kit;
+
+use kit::*;
+use starstate::plan::Verb;
+
+#[tokio::test]
+async fn what_is_applied_is_there_and_applying_again_sends_nothing() {
+    let router = start().await;
+    let port = reach(&router);
+    let attempt = Attempt::new(&port, steps());
+    let applied = attempt.apply().await.unwrap();
+    assert_eq!(applied.warnings, []);
+    let key = applied.generated.iter().find(|value| value.name == "public-key").unwrap();
+    assert_eq!((key.step.as_str(), key.value.bytes().len()), ("vpn/wg", 44));
+    assert!(attempt.plan().await.is_empty(), "{}", attempt.plan().await);
+
+    router.set_faults(Vec::new());
+    let again = Attempt { base: applied.holdings.clone(), session: "01JLATER".into(), ..Attempt::new(&port, steps()) };
+    let second = again.apply().await.unwrap();
+    assert_eq!((second.changes, router.counts().writes), (0, 0));
+    assert_eq!(second.warnings, []);
+    assert_eq!(second.holdings.len(), applied.holdings.len());
+
+    // Also without any memory of the first time, as far as it can be read.
+    let forgetful = Attempt::new(&port, steps());
+    assert!(forgetful.plan().await.is_empty(), "{}", forgetful.plan().await);
+}
+
+#[tokio::test]
+async fn rows_are_tagged_where_a_menu_has_comments() {
+    let router = start().await;
+    let port = reach(&router);
+    Attempt::new(&port, steps()).apply().await.unwrap();
+    let dump = router.configuration();
+    let tagged = |name: &str| dump.lines().any(|line| line.contains(name) && line.contains("nnc-provisioned-01JTEST"));
+    for name in ["LANBridgeForeign", "pppoe-client-fiber", "to-Foreign", "wg-home", "alice"] {
+        assert!(tagged(name), "{name}");
+    }
+    assert!(dump.contains("comment=\"nnc-provisioned-01JTEST | Route-to-Foreign-fiber\""));
+    assert!(!tagged("common-name"), "certificates have no comments");
+}
+
+#[tokio::test]
+async fn rows_stand_where_they_belong() {
+    let router = start().await;
+    let port = reach(&router);
+    Attempt::new(&port, steps()).apply().await.unwrap();
+    let rows = router.run(&["/ip/firewall/filter/print"]).unwrap();
+    let text = |row: &sim::routeros::Fields, name: &str| {
+        row.get(name).map(|value| String::from_utf8_lossy(value).into_owned()).unwrap_or_default()
+    };
+    let input: Vec<String> =
+        rows.iter().filter(|row| text(row, "chain") == "input").map(|row| text(row, "protocol")).collect();
+    assert_eq!(input[..2], ["udp", "tcp"], "in front of the rules of others");
+    let marks: Vec<String> = router
+        .run(&["/ip/firewall/mangle/print"])
+        .unwrap()
+        .iter()
+        .map(|row| format!("{} {}", text(row, "chain"), text(row, "action")))
+        .collect();
+    assert_eq!(marks, ["prerouting accept", "input accept", "forward accept", "prerouting mark-routing"]);
+}
+
+#[tokio::test]
+async fn taking_back_leaves_the_router_as_it_was() {
+    let router = start().await;
+    let port = reach(&router);
+    let before = configuration(&router);
+    let attempt = Attempt::new(&port, steps());
+    attempt.apply().await.unwrap();
+    let result = attempt.roll_back().await;
+    assert_eq!(result.errors, []);
+    assert_eq!((result.failed, result.removed), (0, result.total));
+    assert_same(&configuration(&router), &before, "");
+    // Once more: there is nothing left.
+    assert_eq!(attempt.roll_back().await.total, 0);
+}
+
+#[tokio::test]
+async fn one_changed_value_is_one_write() {
+    let router = start().await;
+    let port = reach(&router);
+    let applied = Attempt::new(&port, steps()).apply().await.unwrap();
+    let mut changed = steps();
+    // A value of a row, one that is part of its key, and a secret that cannot be compared when it is not shown.
+    let changes = [
+        ("lan/server", "lease-time", "2h"),
+        ("lan/rule", "src-address", "192.168.11.0/24"),
+        ("vpn/user", "password", "looking-glass"),
+    ];
+    for (id, name, value) in changes {
+        let step = changed.iter_mut().find(|step| step.id == id).unwrap();
+        let argument = step.arguments.iter_mut().find(|(argument, _)| argument == name).unwrap();
+        argument.1 = match argument.1 {
+            starstate::step::Value::Plain(_) => value.into(),
+            starstate::step::Value::Secret(_) => starstate::step::Value::Secret(value.into()),
+        };
+    }
+    let attempt = Attempt { base: applied.holdings, ..Attempt::new(&port, changed) };
+    let plan = attempt.plan().await;
+    let shown: Vec<(Verb, String, usize)> =
+        plan.shown().into_iter().map(|shown| (shown.verb, shown.step, shown.values.len())).collect();
+    let expected = [("vpn/user", 1), ("lan/server", 1), ("lan/rule", 1)]
+        .map(|(step, values)| (Verb::Change, step.to_owned(), values));
+    assert_eq!(shown, expected);
+    assert!(!plan.to_string().contains("looking-glass") && !plan.to_string().contains("wonderland"), "{plan}");
+    router.set_faults(Vec::new());
+    attempt.apply().await.unwrap();
+    assert_eq!(router.counts().writes, 3);
+    assert!(attempt.plan().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_no_longer_wanted_goes_and_nothing_else() {
+    let router = start().await;
+    let port = reach(&router);
+    let before = configuration(&router);
+    let applied = Attempt::new(&port, steps()).apply().await.unwrap();
+
+    // What somebody does by hand meanwhile is his.
+    router.run(&["/ip/firewall/nat/add", "=chain=srcnat", "=action=accept", "=comment=mine"]).unwrap();
+    router.run(&["/ip/dns/set", "=servers=198.51.100.53"]).unwrap();
+    let by_hand = {
+        let mut lines = before.clone();
+        lines.retain(|line| !line.starts_with("/ip/dns ") && !line.starts_with("/ip/firewall/nat "));
+        lines
+    };
+
+    let nothing = Attempt { base: applied.holdings, ..Attempt::new(&port, Vec::new()) };
+    let removed = nothing.apply().await.unwrap();
+    assert_eq!(removed.holdings, []);
+    let notes: Vec<&str> = removed.warnings.iter().map(|note| note.message.as_str()).collect();
+    assert_eq!(notes, ["/ip/dns: somebody has changed servers since; it is left as it is"]);
+    let mut after = configuration(&router);
+    assert!(after.iter().any(|line| line.contains("comment=\"mine\"")));
+    assert!(after.iter().any(|line| line.contains("servers=\"198.51.100.53\"")));
+    after.retain(|line| !line.starts_with("/ip/dns ") && !line.starts_with("/ip/firewall/nat "));
+    assert_same(&after, &by_hand, "");
+}
+
+#[tokio::test]
+async fn a_step_that_is_left_out_is_taken_away_alone() {
+    let router = start().await;
+    let port = reach(&router);
+    let applied = Attempt::new(&port, steps()).apply().await.unwrap();
+    let fewer: Vec<_> =
+        steps().into_iter().filter(|step| !["lan/mark", "extra/telnet"].contains(&step.id.as_str())).collect();
+    let attempt = Attempt { base: applied.holdings, ..Attempt::new(&port, fewer) };
+    let verbs: Vec<(Verb, String)> =
+        attempt.plan().await.shown().into_iter().map(|shown| (shown.verb, shown.step)).collect();
+    assert_eq!(verbs.len(), 2, "{verbs:?}");
+    assert!(verbs.contains(&(Verb::Remove, "lan/mark".to_owned())));
+    assert!(verbs.contains(&(Verb::Change, "extra/telnet".to_owned())));
+    attempt.apply().await.unwrap();
+    assert!(attempt.plan().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_somebody_changed_by_hand_is_seen() {
+    let router = start().await;
+    let port = reach(&router);
+    let applied = Attempt::new(&port, steps()).apply().await.unwrap();
+    let id_of = |menu: &str, name: &str, value: &str| {
+        let rows = router.run(&[&format!("{menu}/print"), &format!("?{name}={value}")]).unwrap();
+        format!("=.id={}", String::from_utf8_lossy(&rows[0][".id"]))
+    };
+    router.run(&["/ip/dhcp-server/set", &id_of("/ip/dhcp-server", "name", "DHCP-Foreign"), "=lease-time=10m"]).unwrap();
+    router.run(&["/routing/rule/remove", &id_of("/routing/rule", "table", "to-Foreign")]).unwrap();
+    router.run(&["/system/identity/set", "=name=somebody"]).unwrap();
+    router.run(&["/ip/pool/set", &id_of("/ip/pool", "name", "wan-pool"), "=ranges=192.168.99.2-192.168.99.3"]).unwrap();
+    router.run(&["/interface/bridge/disable", &id_of("/interface/bridge", "name", "LANBridgeForeign")]).unwrap();
+    let mangle = router.run(&["/ip/firewall/mangle/print"]).unwrap();
+    let id = |place: usize| String::from_utf8_lossy(&mangle[place][".id"]).into_owned();
+    router.run(&["/ip/firewall/mangle/move", &format!("=numbers={}", id(0))]).unwrap();
+
+    let attempt = Attempt { base: applied.holdings, ..Attempt::new(&port, steps()) };
+    let verbs: Vec<(Verb, String)> =
+        attempt.plan().await.shown().into_iter().map(|shown| (shown.verb, shown.step)).collect();
+    let expected = [
+        (Verb::Change, "wan/pool"),
+        (Verb::Change, "lan/bridge"),
+        (Verb::Change, "lan/server"),
+        (Verb::Add, "lan/rule"),
+        (Verb::Move, "base/accept-prerouting"),
+        (Verb::Change, "extra/identity"),
+    ];
+    assert_eq!(verbs, expected.map(|(verb, step)| (verb, step.to_owned())));
+    let unmended = configuration(&router);
+    attempt.apply().await.unwrap();
+    assert!(attempt.plan().await.is_empty());
+    attempt.roll_back().await;
+    assert_same(&configuration(&router), &unmended, "");
+}
+
+#[tokio::test]
+async fn rows_of_others_are_used_when_right_and_otherwise_in_the_way() {
+    let router = start().await;
+    let port = reach(&router);
+    let before = configuration(&router);
+    let wanted = vec![
+        add("a", "/interface/list", &["name"], &[("name", "WAN")]),
+        add("b", "/ip/pool", &["name"], &[("name", "dhcp"), ("ranges", "192.168.88.20-192.168.88.30")]),
+    ];
+    let attempt = Attempt::new(&port, wanted.clone());
+    let error = attempt.apply().await.unwrap_err().to_string();
+    assert!(error.contains("b: somebody else's row has this name=dhcp, but another ranges"), "{error}");
+    assert_same(&configuration(&router), &before, "");
+
+    let mut taking = Attempt::new(&port, wanted);
+    taking.options.take_over = true;
+    let applied = taking.apply().await.unwrap();
+    assert_eq!(applied.changes, 1);
+    let nothing = Attempt { base: applied.holdings, ..Attempt::new(&port, Vec::new()) };
+    nothing.apply().await.unwrap();
+    assert_same(&configuration(&router), &before, "");
+}
+
+#[tokio::test]
+async fn secrets_are_compared_also_when_the_router_does_not_show_them() {
+    let router = start().await;
+    router.run(&["/user/group/add", "=name=blind", "=policy=api,read,write,policy,test,ftp,reboot"]).unwrap();
+    router.run(&["/user/add", "=name=blind", "=group=blind", "=password=sesame"]).unwrap();
+    let mut options = routeros::ClientOptions::new("blind", "sesame".into());
+    options.timeout = std::time::Duration::from_secs(20);
+    let port = starstate::port::ReachableRouter::over_tcp("127.0.0.1", router.address().port(), options);
+    let applied = Attempt::new(&port, steps()).apply().await.unwrap();
+    let same = Attempt { base: applied.holdings.clone(), ..Attempt::new(&port, steps()) };
+    assert!(same.plan().await.is_empty(), "{}", same.plan().await);
+    let mut other = steps();
+    let user = other.iter_mut().find(|step| step.id == "vpn/user").unwrap();
+    user.arguments.last_mut().unwrap().1 = starstate::step::Value::Secret("looking-glass".into());
+    let other = Attempt { base: applied.holdings, ..Attempt::new(&port, other) };
+    assert_eq!(other.plan().await.shown().len(), 1);
+}
+
+#[tokio::test]
+async fn the_plan_is_by_phase_and_says_why_a_step_runs_early() {
+    let router = start().await;
+    let port = reach(&router);
+    let text = Attempt::new(&port, steps()).plan().await.to_string();
+    let line =
+        |part: &str| text.lines().position(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {text}"));
+    assert!(
+        line("phase 1: Interface Setup") < line("+ /ppp/profile name=wan-profile  (of phase 4, needed by wan/pppoe)")
+    );
+    assert!(
+        line("+ /ip/pool name=wan-pool  (of phase 3, needed by wan/profile)") < line("+ /ppp/profile name=wan-profile")
+    );
+    assert!(line("+ /ppp/profile name=wan-profile") < line("+ /interface/pppoe-client"));
+    assert!(line("phase 8: System/DNS") < line("~ /ip/dns"));
+    for secret in ["p4ss", "wonderland", "romon-secret", "yAnz5TF"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_matter_is_a_warning() {
+    let router = start().await;
+    let port = reach(&router);
+    let mut wanted = vec![
+        add("a", "/interface/list/member", &["list", "interface"], &[("list", "WAN"), ("interface", "ether77")]),
+        set("b", "/interface/wifi", &[("default-name", "wifi9")], &[("disabled", "no")]),
+        add("c", "/ip/pool", &["name"], &[("name", "p"), ("ranges", "192.168.70.2-192.168.70.3")]),
+    ];
+    for step in &mut wanted[..2] {
+        step.critical = false;
+    }
+    let applied = Attempt::new(&port, wanted).apply().await.unwrap();
+    let steps: Vec<&str> = applied.warnings.iter().map(|note| note.step.as_str()).collect();
+    assert_eq!(steps, ["b", "a"]);
+    assert_eq!(applied.changes, 1);
+}
