@@ -92,6 +92,9 @@ pub enum Deed {
         command: String,
         /// What it was given.
         written: Vec<(String, Written)>,
+        /// The files that it writes on the router.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        files: Vec<String>,
     },
 }
 

@@ -41,7 +41,8 @@ pub struct Step {
     /// Arguments that matter only when the row is added, because the router changes them itself afterwards: the gateway of a route
     /// that follows a lease. They are not compared.
     pub initial: Vec<String>,
-    /// Properties to read when all is done: what the router made itself.
+    /// Properties to read when all is done: what the router made itself. For [`Action::Run`] also `file:NAME`: the contents of a file
+    /// that the command writes, which is removed from the router then.
     pub read_back: Vec<String>,
 }
 
@@ -83,6 +84,11 @@ impl Step {
     /// The value of an argument, as text; secrets, too.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.argument(name).map(Value::text)
+    }
+
+    /// The files that a command writes and whose contents are read back.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.read_back.iter().filter_map(|name| name.strip_prefix("file:"))
     }
 
     /// The value of an argument.

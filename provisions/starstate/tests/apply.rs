@@ -16,6 +16,10 @@ async fn what_is_applied_is_there_and_applying_again_sends_nothing() {
     assert_eq!(applied.warnings, []);
     let key = applied.generated.iter().find(|value| value.name == "public-key").unwrap();
     assert_eq!((key.step.as_str(), key.value.bytes().len()), ("vpn/wg", 44));
+    let certificate = applied.generated.iter().find(|value| value.name == "file:exported-ca.crt").unwrap();
+    assert!(certificate.value.bytes().starts_with(b"-----BEGIN CERTIFICATE-----"));
+    assert!(certificate.value.is_secret(), "files may be keys");
+    assert!(!router.configuration().contains("exported-ca"), "the file does not stay on the router");
     assert!(attempt.plan().await.is_empty(), "{}", attempt.plan().await);
 
     router.set_faults(Vec::new());
@@ -25,9 +29,9 @@ async fn what_is_applied_is_there_and_applying_again_sends_nothing() {
     assert_eq!(second.warnings, []);
     assert_eq!(second.holdings.len(), applied.holdings.len());
 
-    // Also without any memory of the first time, as far as it can be read.
-    let forgetful = Attempt::new(&port, steps());
-    assert!(forgetful.plan().await.is_empty(), "{}", forgetful.plan().await);
+    // Also without any memory of the first time, except for a command of which nothing on the router tells that it was run.
+    let forgetful = Attempt::new(&port, steps()).plan().await.shown();
+    assert_eq!(forgetful.iter().map(|shown| shown.step.as_str()).collect::<Vec<_>>(), ["certificate/export"]);
 }
 
 #[tokio::test]

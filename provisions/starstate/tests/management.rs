@@ -162,3 +162,29 @@ async fn rules_that_drop_the_connection_are_recognised() {
     assert_eq!(cutting, ["all", "own-port"]);
     assert_eq!(plan.operations.last().unwrap().step, "own-port");
 }
+
+#[tokio::test]
+async fn changes_to_what_carries_the_address_are_recognised() {
+    let router = start().await;
+    let port = reach(&router);
+    let steps = vec![
+        remove("address", "/ip/address", &[("interface", "bridge")]),
+        remove("other-address", "/ip/address", &[("interface", "ether5")]),
+        set("bridge", "/interface/bridge", &[("name", "bridge")], &[("disabled", "yes")]),
+        set("bridge-comment", "/interface/bridge", &[("name", "bridge")], &[("mtu", "1400")]),
+        add("port", "/interface/bridge/port", &["interface"], &[("bridge", "bridge"), ("interface", "sfp-sfpplus1")]),
+    ];
+    let mut attempt = attempt(&router, &port, steps);
+    attempt.management.router = Some("192.168.88.1".parse().unwrap());
+    let plan = attempt.plan().await;
+    let cutting: Vec<&str> = plan
+        .operations
+        .iter()
+        .filter(|operation| operation.cuts.is_some())
+        .map(|operation| operation.step.as_str())
+        .collect();
+    assert_eq!(cutting, ["bridge", "address"]);
+    let text = plan.to_string();
+    assert!(text.contains("bridge carries the address of the router"), "{text}");
+    assert!(text.contains("the router is reached at this address"), "{text}");
+}

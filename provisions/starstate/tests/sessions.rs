@@ -184,7 +184,8 @@ async fn a_document_becomes_a_router_and_is_taken_back() {
     let SessionEventKind::ProvisioningSessionAppliedEvent { resource_count, changes, .. } = applied.kind else {
         panic!()
     };
-    assert_eq!((resource_count, changes as u64), (7, writes(&router).await));
+    // And one write removes the file that was fetched.
+    assert_eq!((resource_count, changes as u64 + 1), (7, writes(&router).await));
 
     let session = world.sessions.roll_back(&id, &target(&port)).await.unwrap();
     assert_eq!(session.status, Status::Validated);
@@ -374,4 +375,57 @@ async fn only_the_plan_that_was_reviewed_is_applied() {
     let reviewed = Some(world.sessions.fingerprint_of(&plan));
     let session = world.sessions.apply(&id, &Target { reviewed, ..target(&port) }).await.unwrap();
     assert_eq!(session.status, Status::Applied);
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_back_now_is_taken_back_later() {
+    let router = start().await;
+    let port = reach(&router);
+    let before = configuration(&router);
+    let world = World::new();
+    let id = world.validated(json!({})).await;
+    let dead = Dying::at(&port, 20);
+    let session = world.sessions.apply(&id, &Target { options: impatient(), ..target(&dead) }).await.unwrap();
+    assert_eq!(session.status, Status::Failed);
+    let result = session.rolled_back.clone().unwrap();
+    assert!(result.failed > 0 && result.removed == 0, "{result:?}");
+    assert!(session.holds, "something of it is on the router");
+    for refused in [world.sessions.retry(&id).await, world.sessions.discard(&id).await] {
+        assert!(matches!(refused, Err(ServiceError::Transition(_))), "{refused:?}");
+    }
+    let session = world.sessions.roll_back(&id, &target(&port)).await.unwrap();
+    assert_eq!(session.status, Status::Validated);
+    assert_same(&configuration(&router), &before, "");
+}
+
+fn impatient() -> Options {
+    Options { patience: std::time::Duration::ZERO, ..Options::default() }
+}
+
+#[tokio::test]
+async fn importing_checks_at_once() {
+    let world = World::new();
+    assert_eq!(world.sessions.import("r1", json!({})).await.unwrap().status, Status::Validated);
+    let wrong = world.sessions.import("r1", json!([])).await.unwrap();
+    assert_eq!((wrong.status, wrong.issues.len()), (Status::Draft, 1));
+}
+
+#[tokio::test]
+async fn what_was_made_once_is_kept_by_later_sessions() {
+    let router = start().await;
+    let port = reach(&router);
+    let world = World::new();
+    let names = |session: &Session| -> Vec<String> {
+        session.generated.iter().map(|value| format!("{} {}", value.step, value.name)).collect()
+    };
+    let first = world.validated(json!({})).await;
+    let first = world.sessions.apply(&first, &target(&port)).await.unwrap();
+    let expected = ["certificate/export file:exported-ca.crt", "vpn/wg public-key"];
+    assert!(expected.iter().all(|name| names(&first).contains(&(*name).to_owned())), "{:?}", names(&first));
+    let second = world.validated(json!({"lease": "3h"})).await;
+    let second = world.sessions.apply(&second, &target(&port)).await.unwrap();
+    assert!(expected.iter().all(|name| names(&second).contains(&(*name).to_owned())), "{:?}", names(&second));
+    let third = world.validated(json!({"without": ["certificate/export"]})).await;
+    let third = world.sessions.apply(&third, &target(&port)).await.unwrap();
+    assert_eq!(names(&third), ["vpn/wg public-key"]);
 }

@@ -233,7 +233,7 @@ mod tests {
                 Deed::Remove { row: vec![("p".into(), Kept::new("s", true))], next: Some("*3".into()) },
             ),
             entry(4, Some("*1"), Deed::Move { next: None }),
-            entry(5, None, Deed::Run { command: "sign".into(), written: vec![] }),
+            entry(5, None, Deed::Run { command: "sign".into(), written: vec![], files: vec![] }),
         ];
         let text = serde_json::to_string(&entries).unwrap();
         assert_eq!(serde_json::from_str::<Vec<Entry>>(&text).unwrap(), entries);

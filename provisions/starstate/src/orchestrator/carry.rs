@@ -5,7 +5,7 @@ use std::time::Duration;
 use routeros::{Command, Error, ErrorClass, Reply};
 use tokio::time::Instant;
 
-use super::{Orchestrator, Progress, command, rows};
+use super::{Orchestrator, Progress, command, files, rows};
 use crate::ledger::{Deed, Entry, EntryState};
 use crate::plan::{Change, Operation};
 use crate::snapshot::{Found, Reading, Snapshot, SnapshotError};
@@ -33,7 +33,11 @@ impl Orchestrator<'_> {
         loop {
             let result = self.send(operation, entry, before.as_deref()).await;
             let error = match result {
-                Ok(reply) => return self.confirm(entry, &reply, known).await,
+                Ok(reply) => {
+                    let id = self.confirm(entry, &reply, known).await?;
+                    self.fetch_files(entry).await?;
+                    return Ok(id);
+                }
                 Err(error) => error,
             };
             let is_comment_unknown = error.class() == ErrorClass::Unsupported && names_comment(&error);
@@ -209,6 +213,7 @@ impl Orchestrator<'_> {
             let key = |name: &str| key(name).and_then(|bytes| std::str::from_utf8(bytes).ok());
             reading.row(&entry.path, key);
             entry.key.iter().for_each(|(name, _)| reading.property(&entry.path, name));
+            files::names(entry).iter().for_each(|file| reading.row("/file", |_| Some(file)));
         }
         // Whether a command has run to its end shows in what a certificate has then.
         reading.property("/certificate", "fingerprint");

@@ -31,8 +31,12 @@ pub(super) fn entry_of(
         },
         Change::Remove { row, next, .. } => Deed::Remove { row: row.clone(), next: next.clone() },
         Change::Move { next, .. } => Deed::Move { next: next.clone() },
-        Change::Run { command, values, .. } => Deed::Run { command: command.clone(), written: all(values) },
-        Change::Keep { .. } | Change::Blocked { .. } => Deed::Run { command: String::new(), written: Vec::new() },
+        Change::Run { command, values, files, .. } => {
+            Deed::Run { command: command.clone(), written: all(values), files: files.clone() }
+        }
+        Change::Keep { .. } | Change::Blocked { .. } => {
+            Deed::Run { command: String::new(), written: Vec::new(), files: Vec::new() }
+        }
     };
     Entry {
         sequence,

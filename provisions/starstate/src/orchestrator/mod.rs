@@ -10,6 +10,7 @@
 
 mod carry;
 mod command;
+mod files;
 mod guard;
 mod progress;
 mod reconcile;
@@ -70,6 +71,8 @@ pub struct Orchestrator<'a> {
     progress: &'a (dyn Fn(Progress) + Send + Sync),
     cancel: &'a CancellationToken,
     options: Options,
+    /// Files that commands wrote.
+    fetched: parking_lot::Mutex<Vec<Generated>>,
     /// Of several commands that lost the connection only one makes a new one.
     connecting: Mutex<()>,
 }
@@ -169,7 +172,15 @@ impl<'a> Orchestrator<'a> {
         cancel: &'a CancellationToken,
         options: Options,
     ) -> Orchestrator<'a> {
-        Orchestrator { port, sink, progress, cancel, options, connecting: Mutex::new(()) }
+        Orchestrator {
+            port,
+            sink,
+            progress,
+            cancel,
+            options,
+            fetched: parking_lot::Mutex::default(),
+            connecting: Mutex::new(()),
+        }
     }
 
     /// What has to be done. Only reads.
@@ -220,6 +231,7 @@ impl<'a> Orchestrator<'a> {
             .collect();
         applied.warnings.extend(left);
         applied.generated = generated(job.steps, &after, &router);
+        applied.generated.append(&mut self.fetched.lock());
         drop_numbers(&mut holdings, &after.gone);
         applied.holdings = holdings;
         Ok(applied)
@@ -391,7 +403,8 @@ fn reading_for(steps: &[Step], holdings: &[Holding]) -> Reading {
         let target = |name: &str| step.target.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         reading.row(&step.path, |name| step.text(name).or_else(|| target(name)));
         step.target.iter().for_each(|(name, _)| reading.property(&step.path, name));
-        step.read_back.iter().for_each(|name| reading.property(&step.path, name));
+        let properties = step.read_back.iter().filter(|name| !name.starts_with("file:"));
+        properties.for_each(|name| reading.property(&step.path, name));
         if let Action::Run { until: Some(until), .. } = &step.action {
             reading.property(&step.path, until);
         }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use routeros::{Command, ErrorClass};
 use serde::{Deserialize, Serialize};
 
-use super::{ApplyError, Orchestrator, Progress, command, rows};
+use super::{ApplyError, Orchestrator, Progress, command, files, rows};
 use crate::ledger::{Deed, Entry, EntryState, Kept};
 use crate::plan::Difference;
 use crate::snapshot::Snapshot;
@@ -60,11 +60,10 @@ impl Orchestrator<'_> {
         (self.progress)(Progress::RollingBack { total: result.total });
         let mut done = 0;
         let mut in_use = Vec::new();
-        let waves: BTreeSet<u32> =
-            entries.iter().filter(|entry| entry.is_effective()).map(|entry| entry.wave).collect();
+        let waves: BTreeSet<u32> = entries.iter().filter(|entry| may_be_there(entry)).map(|entry| entry.wave).collect();
         for wave in waves.into_iter().rev() {
             let numbers: Vec<usize> = (0..entries.len())
-                .filter(|number| entries[*number].wave == wave && entries[*number].is_effective())
+                .filter(|number| entries[*number].wave == wave && may_be_there(&entries[*number]))
                 .collect();
             let again = self.undo_wave(entries, &numbers, &mut result, &mut done, false).await?;
             in_use.extend(again);
@@ -168,8 +167,8 @@ impl Orchestrator<'_> {
                 let id = rows::worked_on(entry, router).and_then(|row| row.id.as_deref());
                 id.map(|id| Command::move_items(path, &[id], next))
             }
-            // What it did goes with the row on which it was run.
-            Deed::Run { .. } => None,
+            // What else it did goes with the row on which it was run.
+            Deed::Run { .. } => files::removal(entry, router),
         };
         let Some(command) = command else { return Ok(()) };
         match self.port.run(command).await {
@@ -212,6 +211,11 @@ impl Failure {
 fn others_than(entry: &Entry, entries: &[Entry]) -> Vec<String> {
     let others = entries.iter().filter(|other| other.path == entry.path && other.sequence != entry.sequence);
     others.filter_map(|other| other.id.clone()).filter(|id| entry.id.as_ref() != Some(id)).collect()
+}
+
+/// Whether something of it may be on the router. A command that was interrupted may have written its files.
+fn may_be_there(entry: &Entry) -> bool {
+    entry.is_effective() || entry.state == EntryState::Failed && !files::names(entry).is_empty()
 }
 
 /// Whether it is counted; commands that were run leave nothing behind that would be taken back by itself.

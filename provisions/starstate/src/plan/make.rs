@@ -219,7 +219,10 @@ impl Maker<'_> {
         };
         let change = match is_done {
             true => Change::Keep { row: row.unwrap_or(RowRef::Settings), ours: true },
-            false => Change::Run { command: command.clone(), row, values, until: until.clone() },
+            false => {
+                let files = step.files().map(str::to_owned).collect();
+                Change::Run { command: command.clone(), row, values, until: until.clone(), files }
+            }
         };
         self.push(number, early_for, key, change);
     }

@@ -143,6 +143,8 @@ pub enum Change {
         values: Vec<(String, Kept)>,
         /// It is done when the row has this property.
         until: Option<String>,
+        /// The files that it writes, which are fetched and removed.
+        files: Vec<String>,
     },
     /// It cannot be done.
     Blocked {

@@ -223,6 +223,7 @@ impl Session {
         self.supersedes = before.map(|before| before.id.clone());
         self.holds = true;
         self.entries.clear();
+        self.generated = has_rows.map(|before| before.generated.clone()).unwrap_or_default();
         self.failure = None;
         self.rolled_back = None;
         self.applied = Some((now, None));
@@ -236,7 +237,15 @@ impl Session {
     /// When it was not being applied.
     pub fn succeed(&mut self, applied: Applied, now: u64) -> Result<(), TransitionError> {
         self.check(&[Status::Applying], "be finished", "applying")?;
-        self.generated = applied.generated;
+        // What was made when a command was run is not made again as long as it stands.
+        let stands = |made: &Generated| {
+            let is_new = applied.generated.iter().any(|new| new.step == made.step && new.name == made.name);
+            !is_new
+                && made.name.starts_with("file:")
+                && applied.holdings.iter().any(|holding| holding.step == made.step)
+        };
+        self.generated.retain(stands);
+        self.generated.extend(applied.generated);
         self.warnings = applied.warnings;
         self.end(now);
         self.go(Status::Applied, now);

@@ -132,6 +132,15 @@ impl Sessions {
         Ok(session)
     }
 
+    /// A draft that is validated at once. What is wrong with the document is in the session.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn import(&self, router: &str, document: serde_json::Value) -> Result<Session, ServiceError> {
+        let session = self.create(router, document).await?;
+        self.validate(&session.id).await
+    }
+
     /// A session.
     ///
     /// # Errors

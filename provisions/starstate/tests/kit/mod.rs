@@ -215,6 +215,49 @@ impl Reach for Crashing<'_> {
     }
 }
 
+/// A port that is unreachable from the n-th write on.
+pub struct Dying<'a> {
+    port: &'a dyn Reach,
+    left: AtomicU64,
+}
+
+impl<'a> Dying<'a> {
+    pub fn at(port: &'a dyn Reach, write: u64) -> Dying<'a> {
+        Dying { port, left: AtomicU64::new(write) }
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        match self.left.load(Ordering::SeqCst) {
+            0 => Err(Error::Connect { address: "router".into(), reason: "no route".into() }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl RouterPort for Dying<'_> {
+    async fn run(&self, command: Command) -> Result<Reply, Error> {
+        if !command.is_read() {
+            let _ = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        }
+        self.check()?;
+        self.port.run(command).await
+    }
+}
+
+#[async_trait]
+impl Reach for Dying<'_> {
+    async fn reconnect(&self, port: Option<u16>) -> Result<(), Error> {
+        self.check()?;
+        self.port.reconnect(port).await
+    }
+
+    async fn probe(&self, port: Option<u16>) -> Result<(), Error> {
+        self.check()?;
+        self.port.probe(port).await
+    }
+}
+
 /// A step that adds a row.
 pub fn add(id: &str, path: &str, key: &[&str], arguments: &[(&str, &str)]) -> Step {
     Step {
@@ -274,6 +317,15 @@ pub fn steps() -> Vec<Step> {
         action: Action::Run { command: "sign".into(), until: Some("fingerprint".into()) },
         target: vec![("name".into(), "ca".into())],
         ..needs(add("certificate/sign", "/certificate", &[], &[("ca-crl-host", "127.0.0.1")]), &["certificate/ca"])
+    };
+    let export = Step {
+        action: Action::Run { command: "export-certificate".into(), until: None },
+        target: vec![("name".into(), "ca".into())],
+        read_back: vec!["file:exported-ca.crt".into()],
+        ..needs(
+            add("certificate/export", "/certificate", &[], &[("type", "pem"), ("file-name", "exported-ca")]),
+            &["certificate/sign"],
+        )
     };
     let mut wireguard = secret(
         add("vpn/wg", "/interface/wireguard", &["name"], &[("name", "wg-home"), ("listen-port", "13231")]),
@@ -454,5 +506,6 @@ pub fn steps() -> Vec<Step> {
         secret(set("extra/romon", "/tool/romon", &[], &[("enabled", "yes")]), "secrets", "romon-secret"),
         certificate,
         sign,
+        export,
     ]
 }
