@@ -278,3 +278,21 @@ async fn what_does_not_matter_is_a_warning() {
     assert_eq!(steps, ["b", "a"]);
     assert_eq!(applied.changes, 1);
 }
+
+#[tokio::test]
+async fn what_works_on_a_row_that_was_not_added_is_not_sent() {
+    let router = start().await;
+    let port = reach(&router);
+    let before = configuration(&router);
+    let mut wanted = vec![
+        add("a", "/interface/vlan", &["name"], &[("name", "v"), ("interface", "ether77"), ("vlan-id", "7")]),
+        needs(set("b", "/interface/vlan", &[("name", "v")], &[("mtu", "1400")]), &["a"]),
+    ];
+    wanted.iter_mut().for_each(|step| step.critical = false);
+    let attempt = Attempt::new(&port, wanted);
+    let applied = attempt.apply().await.unwrap();
+    let steps: Vec<&str> = applied.warnings.iter().map(|note| note.step.as_str()).collect();
+    assert_eq!((steps, router.counts().writes), (vec!["a", "b"], 1));
+    assert_eq!(applied.holdings, []);
+    assert_same(&configuration(&router), &before, "");
+}

@@ -188,3 +188,31 @@ async fn changes_to_what_carries_the_address_are_recognised() {
     assert!(text.contains("bridge carries the address of the router"), "{text}");
     assert!(text.contains("the router is reached at this address"), "{text}");
 }
+
+#[tokio::test]
+async fn a_dangerous_rule_that_lets_us_in_goes_where_it_belongs() {
+    let router = start().await;
+    let port = reach(&router);
+    // The simulated router carries no packets, so nothing is cut; what counts is that it is tried, kept and in its place.
+    let rule = add("rule", "/ip/firewall/filter", &[], &[("chain", "input"), ("action", "drop"), ("protocol", "tcp")]);
+    let attempt = attempt(&router, &port, with(at(rule, Some(("chain", "input")))));
+    attempt.apply().await.unwrap();
+    assert_eq!(done(&attempt), ["identity", "rule"]);
+    let rows = router.run(&["/ip/firewall/filter/print", "?chain=input"]).unwrap();
+    assert_eq!(rows[0]["protocol"], b"tcp", "in front of the rules of others");
+    assert!(attempt.plan().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_change_to_the_way_is_a_failure_like_any_other() {
+    let router = start().await;
+    let port = reach(&router);
+    let before = configuration(&router);
+    router.set_faults(vec![sim::routeros::RouterFault::refuse_write(2)]);
+    let attempt = attempt(&router, &port, with(api(&[("disabled", "yes")])));
+    let error = attempt.apply().await.unwrap_err().to_string();
+    assert!(error.contains("step api") && error.contains("injected"), "{error}");
+    router.set_faults(Vec::new());
+    attempt.roll_back().await;
+    assert_same(&configuration(&router), &before, "");
+}

@@ -14,6 +14,8 @@ use crate::snapshot::{Found, Reading, Snapshot, SnapshotError};
 pub(super) const ATTEMPTS: usize = 3;
 /// How long a router may need to finish a command of a connection that has ended.
 const FINISHING: Duration = Duration::from_millis(200);
+/// Why something is not even sent.
+pub(super) const NO_ROW: &str = "the row that it works on was not added";
 /// Between attempts to connect.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -31,8 +33,13 @@ impl Orchestrator<'_> {
         let mut attempt = 1;
         let mut was_lost = false;
         loop {
-            let result = self.send(operation, entry, before.as_deref()).await;
-            let error = match result {
+            let with_comment = Operation { comment: entry.comment.clone(), ..operation.clone() };
+            let Some(command) = command::command_of(&with_comment, entry.id.as_deref(), before.as_deref()) else {
+                let message = NO_ROW.to_owned();
+                (entry.state, entry.error) = (EntryState::Failed, Some(message.clone()));
+                return Err(message);
+            };
+            let error = match self.port.run(command).await {
                 Ok(reply) => {
                     let id = self.confirm(entry, &reply, known).await?;
                     self.fetch_files(entry).await?;
@@ -67,14 +74,6 @@ impl Orchestrator<'_> {
             }
             return self.judge(operation, entry, error, known, was_lost).await;
         }
-    }
-
-    async fn send(&self, operation: &Operation, entry: &Entry, before: Option<&str>) -> Result<Reply, Error> {
-        let with_comment = Operation { comment: entry.comment.clone(), ..operation.clone() };
-        let command = command::command_of(&with_comment, entry.id.as_deref(), before);
-        // What cannot be sent names no row that is there.
-        let missing = || Error::NotConnected { reason: "the row that it works on was not added".to_owned() };
-        self.port.run(command.ok_or_else(missing)?).await
     }
 
     /// It was carried out; the id of a row that was added may have to be looked up.

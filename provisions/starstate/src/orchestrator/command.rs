@@ -55,7 +55,8 @@ pub(super) fn entry_of(
     }
 }
 
-/// The command of an operation. `id` is the row that it works on, `before` the row in front of which it puts one.
+/// The command of an operation. `id` is the row that it works on, `before` the row in front of which it puts one. `None` when there is no
+/// such row: without an id, a command might work on others.
 pub(super) fn command_of(operation: &Operation, id: Option<&str>, before: Option<&str>) -> Option<Command> {
     let path = operation.path.as_str();
     let command = match &operation.change {
@@ -69,6 +70,9 @@ pub(super) fn command_of(operation: &Operation, id: Option<&str>, before: Option
                 Some(before) => command.place_before(before),
                 None => command,
             }
+        }
+        Change::Set { row, .. } | Change::Run { row: Some(row), .. } if id.is_none() && *row != RowRef::Settings => {
+            return None;
         }
         Change::Set { values, .. } => set(path, id, values.iter().map(|it| (it.name.as_str(), it.after.as_ref()))),
         Change::Remove { .. } => Command::remove(path, id?),

@@ -149,6 +149,16 @@ fn show(notes: &[Note]) -> String {
     notes.iter().map(|note| format!("{}: {}", note.step, note.message)).collect::<Vec<_>>().join("; ")
 }
 
+/// What an operation gave: the id of a row that it added, or why it did nothing.
+type Results = Vec<(usize, Result<Option<String>, Refused>)>;
+
+/// Why an operation did nothing.
+struct Refused {
+    message: String,
+    /// It was left out, so that the way to the router stays open: no failure of the router's.
+    is_left_out: bool,
+}
+
 /// What came of an operation.
 enum Outcome {
     /// Not yet.
@@ -284,18 +294,21 @@ impl<'a> Orchestrator<'a> {
                 done += 1;
                 let state = match &result {
                     Ok(_) => OperationState::Done,
-                    Err(_) if operation.critical => OperationState::Failed,
+                    Err(refused) if operation.critical && !refused.is_left_out => OperationState::Failed,
                     Err(_) => OperationState::Warning,
                 };
-                (self.progress)(Progress::operation(operation, state, result.as_ref().err().cloned(), done, total));
+                let message = result.as_ref().err().map(|refused| refused.message.clone());
+                (self.progress)(Progress::operation(operation, state, message, done, total));
                 applied.changes += usize::from(result.is_ok());
                 outcomes[number] = Outcome::Settled(result.as_ref().ok().cloned().flatten());
                 match result {
                     Ok(_) => {}
-                    Err(message) if operation.critical && operation.stage != Stage::Cutting => {
-                        failure.get_or_insert(failed(operation, message));
+                    Err(refused) if operation.critical && !refused.is_left_out => {
+                        failure.get_or_insert(failed(operation, refused.message));
                     }
-                    Err(message) => applied.warnings.push(Note { step: operation.step.clone(), message }),
+                    Err(refused) => {
+                        applied.warnings.push(Note { step: operation.step.clone(), message: refused.message });
+                    }
                 }
             }
             if let Some(failure) = failure {
@@ -318,7 +331,7 @@ impl<'a> Orchestrator<'a> {
         outcomes: &[Outcome],
         entries: &mut Vec<Entry>,
         wave: u32,
-    ) -> Result<Vec<(usize, Result<Option<String>, String>)>, ApplyError> {
+    ) -> Result<Results, ApplyError> {
         let start = entries.len();
         for number in numbers {
             let operation = &plan.operations[*number];
@@ -339,7 +352,14 @@ impl<'a> Orchestrator<'a> {
         });
         let results = join_all(sent).await;
         self.sink.record(&entries[start..]).await?;
+        let results = results.into_iter().map(|result| result.map_err(Refused::by_router));
         Ok(numbers.iter().copied().zip(results).collect())
+    }
+}
+
+impl Refused {
+    fn by_router(message: String) -> Refused {
+        Refused { message, is_left_out: false }
     }
 }
 
