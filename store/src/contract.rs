@@ -77,6 +77,8 @@ pub enum Collection {
     Users,
     /// `apiKeys`; never readable over the NBI
     ApiKeys,
+    /// `apiKeyUses`: when each key was used last, by its id; never readable as documents
+    ApiKeyUses,
     /// `permissions`; never readable over the NBI
     Permissions,
     /// `connectionRequests`: what came of each device's, by device ID; never readable as documents. Goes with its device.
@@ -89,7 +91,7 @@ pub enum Collection {
 
 impl Collection {
     /// All of them.
-    pub const ALL: [Collection; 11] = [
+    pub const ALL: [Collection; 12] = [
         Collection::Presets,
         Collection::Provisions,
         Collection::VirtualParameters,
@@ -97,6 +99,7 @@ impl Collection {
         Collection::Config,
         Collection::Users,
         Collection::ApiKeys,
+        Collection::ApiKeyUses,
         Collection::Permissions,
         Collection::ConnectionRequests,
         Collection::DeviceCredentials,
@@ -113,6 +116,7 @@ impl Collection {
             Collection::Config => "config",
             Collection::Users => "users",
             Collection::ApiKeys => "apiKeys",
+            Collection::ApiKeyUses => "apiKeyUses",
             Collection::Permissions => "permissions",
             Collection::ConnectionRequests => "connectionRequests",
             Collection::DeviceCredentials => "deviceCredentials",
@@ -132,6 +136,7 @@ impl Collection {
             self,
             Collection::Users
                 | Collection::ApiKeys
+                | Collection::ApiKeyUses
                 | Collection::Permissions
                 | Collection::ConnectionRequests
                 | Collection::DeviceCredentials

@@ -1,9 +1,13 @@
 //! `lodestar export` and `lodestar apply`, on a running server and on its data directory.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use tls::{TlsOptions, TlsServer};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::kit::{KEY, Server};
 
@@ -100,4 +104,76 @@ fn nothing_is_written_when_anything_is_wrong() {
         assert!(text(&output).contains(place), "{}", text(&output));
     }
     assert_eq!(server.request("GET", "/provisions/good", "").status, 404);
+}
+
+#[test]
+fn what_would_lose_credentials_is_refused() {
+    let work = tempfile::tempdir().unwrap();
+    let (files, key_file) = (work.path().join("files"), work.path().join("key"));
+    let server = Server::start_with(&[]);
+    server.put("/config/cwmp.auth", r#"{"value": "AUTH('a', 'hush')"}"#);
+    let scopes = json!({"name": "git", "methods": ["*"], "collections": ["*"]});
+    let made = server.request("POST", "/api_keys", &scopes.to_string());
+    assert_eq!(made.status, 201, "{made:?}");
+    std::fs::write(&key_file, made.json()["key"].as_str().unwrap()).unwrap();
+    let (url, key) = (format!("http://{}", server.nbi), key_file.to_str().unwrap());
+    std::fs::create_dir_all(files.join("presets")).unwrap();
+    std::fs::write(files.join("presets/new.json"), "{}").unwrap();
+    for command in ["export", "apply"] {
+        let refused = lodestar(&[command, "--url", &url, "--api-key-file", key], &files);
+        assert!(text(&refused).contains("the API key has no `reveal`"), "{}", text(&refused));
+        assert_eq!(refused.status.code(), Some(3));
+    }
+    assert!(!files.join("config.json").exists(), "nothing was exported");
+    assert_eq!(server.request("GET", "/presets/new", "").status, 404, "nothing was applied");
+}
+
+/// The REST API speaks no TLS itself: whoever has it do so puts a proxy before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_reached_over_https_by_the_certificate_that_is_named() {
+    let work = tempfile::tempdir().unwrap();
+    let path = |name: &str| work.path().join(name);
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(path("certificate.pem"), made.cert.pem()).unwrap();
+    std::fs::write(path("private.pem"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(path("key"), KEY).unwrap();
+    let server = Server::start_with(&[]);
+    server.put("/provisions/over-tls", "log(1);");
+    let proxy = tls_before(server.nbi, &path("certificate.pem"), &path("private.pem")).await;
+    let (url, key) = (format!("https://{proxy}"), path("key"));
+    let (files, certificate) = (path("files"), path("certificate.pem"));
+    let arguments = |command: &'static str, trusted: bool| {
+        let mut all = vec![command, "--url", &url, "--api-key-file", key.to_str().unwrap()];
+        all.extend(trusted.then_some(["--ca", certificate.to_str().unwrap()]).into_iter().flatten());
+        lodestar(&all, &files)
+    };
+    let distrusted = arguments("export", false);
+    assert_eq!(distrusted.status.code(), Some(3), "{}", text(&distrusted));
+    assert!(!files.exists());
+    let exported = arguments("export", true);
+    assert_eq!(exported.status.code(), Some(0), "{}", text(&exported));
+    std::fs::write(files.join("provisions/over-tls.rhai"), "log(2);").unwrap();
+    let applied = arguments("apply", true);
+    assert_eq!(applied.status.code(), Some(0), "{}", text(&applied));
+    assert_eq!(server.get("/provisions/over-tls")["script"], "log(2);");
+}
+
+/// Takes TLS off, and hands on what is said.
+async fn tls_before(nbi: SocketAddr, certificate: &Path, key: &Path) -> SocketAddr {
+    let tls = TlsServer::load(TlsOptions::new(certificate, key)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let tls = tls.clone();
+            tokio::spawn(async move {
+                // Who distrusts the certificate goes away.
+                let Ok(mut outside) = tls.accept(stream, Duration::from_secs(20)).await else { return };
+                let mut inside = TcpStream::connect(nbi).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
+            });
+        }
+    });
+    address
 }

@@ -57,14 +57,15 @@ impl MongoStore {
         let by_id = doc! { "_id": { "$gte": format!("{device}:"), "$lt": format!("{device};") } };
         let by_device = doc! { "device": device };
         let its_own = doc! { "_id": device };
-        let all: [(mongodb::Collection<Document>, Document); 7] = [
+        let all: [(mongodb::Collection<Document>, Document); 8] = [
             (self.tasks.clone(), by_device.clone()),
             (self.ended_tasks.clone(), by_device.clone()),
             (self.faults.clone(), by_id.clone()),
             (self.operations.clone(), by_id.clone()),
             (self.transfers.clone(), by_id),
             (self.documents(Collection::ConnectionRequests), its_own.clone()),
-            (self.documents(Collection::DeviceCredentials), its_own),
+            (self.documents(Collection::DeviceCredentials), its_own.clone()),
+            (self.documents(Collection::SessionTraces), its_own),
         ];
         for (collection, filter) in all {
             collection.delete_many(filter).await.map_err(failed("deleting a device"))?;

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use store::{Collection, Store};
 
 use super::api_keys::ApiKeys;
+use super::key_uses::KeyUses;
 use super::passwords::{PasswordError, Passwords, Proof};
 use super::permissions::Permissions;
 use super::presented::Credentials;
@@ -21,12 +22,18 @@ pub struct Authenticator {
     store: Arc<dyn Store>,
     passwords: Passwords,
     throttle: Throttle,
+    key_uses: KeyUses,
 }
 
 impl Authenticator {
     /// For the keys and users of a store.
     pub fn new(store: Arc<dyn Store>) -> Authenticator {
-        Authenticator { store, passwords: Passwords::default(), throttle: Throttle::default() }
+        Authenticator {
+            store,
+            passwords: Passwords::default(),
+            throttle: Throttle::default(),
+            key_uses: KeyUses::default(),
+        }
     }
 
     /// Who sends a request with these headers from this address. `now` is in milliseconds.
@@ -40,6 +47,7 @@ impl Authenticator {
             self.throttle.admit(network, mark, now).map_err(Refusal::TooManyFailures)?;
             if let Some(key) = ApiKeys::find(&*self.store, &credentials.secret, now).await? {
                 self.throttle.note_success(network, mark, now);
+                self.key_uses.note(&self.store, &key.id, now);
                 return Ok(Principal::Key(key));
             }
             if credentials.name.is_empty() {

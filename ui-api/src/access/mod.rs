@@ -7,6 +7,7 @@
 mod api_keys;
 mod authenticator;
 mod guard;
+mod key_uses;
 mod passwords;
 mod permissions;
 mod presented;
@@ -18,6 +19,7 @@ pub(crate) use api_keys::info as key_info;
 pub use api_keys::{ApiKeyError, ApiKeys, KeyInfo, NewKey, Scopes};
 pub(crate) use authenticator::Authenticator;
 pub(crate) use guard::{check_browser, check_host};
+pub(crate) use key_uses::last_used;
 pub use passwords::PasswordError;
 pub(crate) use permissions::document as permission_document;
 pub(crate) use principal::{Principal, Subject};

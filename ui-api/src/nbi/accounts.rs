@@ -7,15 +7,15 @@ use hyper::header::HeaderName;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use store::{ChangeKind, Collection, Find, Listing, Object, ScopedStore};
+use store::{ChangeKind, Collection, Find, Listing, Object, ScopedStore, StoreError};
 
 use super::Nbi;
 use super::documents::read_json;
 use super::routes::plain_name;
 use super::target::Segment;
 use crate::access::{
-    ApiKeyError, ApiKeys, Principal, Scopes, Subject, UserError, Users, key_info, permission_document, read_roles,
-    user_document, user_info,
+    ApiKeyError, ApiKeys, Principal, Scopes, Subject, UserError, Users, key_info, last_used, permission_document,
+    read_roles, user_document, user_info,
 };
 use crate::answer::{Answer, Refusal};
 
@@ -144,13 +144,18 @@ pub async fn answer(
         (AccountRoute::List(_), &Method::POST) => add_key(&store, body, asker.now).await,
         (AccountRoute::List(collection), method) => list(&store, *collection, *method == Method::HEAD).await,
         (AccountRoute::One(collection, id), &Method::DELETE) => match store.delete(*collection, id).await? {
-            true => Ok(Answer::empty(StatusCode::OK)),
+            true => {
+                if *collection == Collection::ApiKeys {
+                    nbi.store.delete(Collection::ApiKeyUses, id).await?;
+                }
+                Ok(Answer::empty(StatusCode::OK))
+            }
             false => Err(Refusal::NotFound),
         },
         (AccountRoute::One(Collection::Users, name), &Method::PUT) => put_user(&store, name, body).await,
         (AccountRoute::One(Collection::Permissions, id), &Method::PUT) => put_permission(&store, id, body).await,
         (AccountRoute::One(collection, id), _) => match store.get(*collection, id).await? {
-            Some(document) => Ok(Answer::json(StatusCode::OK, &shown(*collection, document))),
+            Some(document) => Ok(Answer::json(StatusCode::OK, &shown(&store, *collection, document).await?)),
             None => Err(Refusal::NotFound),
         },
         (AccountRoute::Password(name), _) => {
@@ -164,21 +169,26 @@ pub async fn answer(
 async fn list(store: &ScopedStore, collection: Collection, is_head: bool) -> Result<Answer, Refusal> {
     let documents = store.find(Listing::Documents(collection), Find::default()).await?.collect().await?;
     let total = documents.len().to_string();
-    let list: Json = documents.into_iter().map(|document| shown(collection, document)).collect();
-    let answer = if is_head { Answer::empty(StatusCode::OK) } else { Answer::json(StatusCode::OK, &list) };
+    let mut list = Vec::with_capacity(documents.len());
+    for document in documents {
+        list.push(shown(store, collection, document).await?);
+    }
+    let answer = if is_head { Answer::empty(StatusCode::OK) } else { Answer::json(StatusCode::OK, &list.into()) };
     Ok(answer.header(TOTAL, &total))
 }
 
 /// What may be seen of a document: each field is named here, so that none is shown by accident.
-fn shown(collection: Collection, document: Json) -> Json {
-    match collection {
+async fn shown(store: &ScopedStore, collection: Collection, document: Json) -> Result<Json, StoreError> {
+    let shown = match collection {
         Collection::Users => match user_info(&document) {
             Some(user) => json!({ "_id": user.name, "roles": user.roles.join(",") }),
             None => json!({ "_id": document["_id"] }),
         },
         Collection::ApiKeys => match key_info(&document) {
             Some(key) => {
-                let mut shown = json!({ "_id": key.id, "name": key.name, "created": document["created"] });
+                let used = last_used(&**store.unscoped(), &key.id).await?;
+                let mut shown =
+                    json!({ "_id": key.id, "name": key.name, "created": document["created"], "lastUsed": used });
                 let scopes = serde_json::to_value(&key.scopes).unwrap_or_default();
                 if let (Json::Object(shown), Json::Object(scopes)) = (&mut shown, scopes) {
                     shown.extend(scopes);
@@ -193,7 +203,8 @@ fn shown(collection: Collection, document: Json) -> Json {
             let known = fields.into_iter().filter_map(|name| Some((name.to_owned(), document.get(name)?.clone())));
             Json::Object(known.collect())
         }
-    }
+    };
+    Ok(shown)
 }
 
 async fn put_user(store: &ScopedStore, name: &str, body: &[u8]) -> Result<Answer, Refusal> {
@@ -282,9 +293,7 @@ impl From<ApiKeyError> for Refusal {
         match error {
             ApiKeyError::Store(error) => error.into(),
             ApiKeyError::Scope(_) | ApiKeyError::Unusable => bad(error),
-            ApiKeyError::Random(reason) => {
-                Refusal::Store(store::StoreError::Database { doing: "making a key", reason })
-            }
+            ApiKeyError::Random(reason) => Refusal::Store(StoreError::Database { doing: "making a key", reason }),
         }
     }
 }

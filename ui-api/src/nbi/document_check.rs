@@ -94,6 +94,7 @@ pub async fn check_document(collection: Collection, name: &str, document: &Json)
         Collection::Provisions | Collection::VirtualParameters => check_script(name, document).await,
         Collection::Users
         | Collection::ApiKeys
+        | Collection::ApiKeyUses
         | Collection::Permissions
         | Collection::ConnectionRequests
         | Collection::DeviceCredentials

@@ -43,6 +43,18 @@ pub async fn post(store: &ScopedStore, collection: Collection, body: &[u8]) -> R
     put(store, collection, &name, document.to_string().as_bytes()).await
 }
 
+/// POST `/<collection>/<name>`: PUT for clients that expect a document in answer.
+pub async fn post_named(
+    store: &ScopedStore,
+    collection: Collection,
+    name: &str,
+    body: &[u8],
+) -> Result<Answer, Refusal> {
+    let accepted = read(collection, name, body).await?;
+    store.put(collection, name, accepted.document).await?;
+    Ok(Answer::json(StatusCode::OK, &json!({ "_id": name })).warnings(accepted.warnings))
+}
+
 /// DELETE `/<collection>/<name>`. What is not there need not be deleted.
 pub async fn delete(store: &ScopedStore, collection: Collection, name: &str) -> Result<Answer, Refusal> {
     store.delete(collection, name).await?;
@@ -56,6 +68,7 @@ async fn read(collection: Collection, name: &str, body: &[u8]) -> Result<Accepte
         Collection::Provisions | Collection::VirtualParameters => script_document(body)?,
         Collection::Users
         | Collection::ApiKeys
+        | Collection::ApiKeyUses
         | Collection::Permissions
         | Collection::ConnectionRequests
         | Collection::DeviceCredentials

@@ -398,6 +398,7 @@ impl Nbi {
             Route::Ping(host) => ping::ping(store, self.pinger.as_deref(), host).await,
             Route::Tag(..)
             | Route::DeviceTasks(_)
+            | Route::Refresh(..)
             | Route::Plan(_)
             | Route::Retry(_)
             | Route::Credentials(_)
@@ -434,10 +435,14 @@ impl Nbi {
             Route::List(Listed::Documents(Listing::Documents(collection))) => {
                 documents::post(store, *collection, body).await
             }
+            Route::Document(collection, name) if *method == Method::POST => {
+                documents::post_named(store, *collection, name, body).await
+            }
             Route::Document(collection, name) => documents::put(store, *collection, name, body).await,
             Route::Credentials(id) => credentials::put(store, id, body).await,
             Route::Tag(id, tag) => devices::tag(store, id, tag, method).await,
             Route::DeviceTasks(id) => tasks::post(self, store, id, parameters, body).await,
+            Route::Refresh(id, object) => tasks::refresh(self, store, id, object, parameters).await,
             Route::Retry(id) => tasks::retry(store, id).await,
             _ => Err(Refusal::NotFound),
         }

@@ -34,6 +34,8 @@ pub enum Route {
     Tag(Segment, String),
     /// `/devices/<id>/tasks`
     DeviceTasks(Segment),
+    /// `/devices/<id>/objects/<name>/refresh`
+    Refresh(Segment, String),
     /// `/devices/<id>/plan`
     Plan(Segment),
     /// `/devices/<id>/credentials`
@@ -169,6 +171,9 @@ impl Route {
             (Listed::Devices, [id, what, session]) if what.text == "sessions" => {
                 Some(Route::Session(id.clone(), text(session)))
             }
+            (Listed::Devices, [id, what, object, verb]) if what.text == "objects" && verb.text == "refresh" => {
+                Some(Route::Refresh(id.clone(), text(object)))
+            }
             (Listed::Devices, [id, what, tag]) if what.text == "tags" => Some(Route::Tag(id.clone(), text(tag))),
             (Listed::Documents(Listing::Tasks), [id]) => Some(Route::Task(text(id))),
             (Listed::Documents(Listing::Tasks), [id, what]) if what.text == "retry" => Some(Route::Retry(text(id))),
@@ -205,6 +210,7 @@ impl Route {
             Route::Device(_) => "/devices/{id}",
             Route::Tag(..) => "/devices/{id}/tags/{tag}",
             Route::DeviceTasks(_) => "/devices/{id}/tasks",
+            Route::Refresh(..) => "/devices/{id}/objects/{object}/refresh",
             Route::Plan(_) => "/devices/{id}/plan",
             Route::Credentials(_) => "/devices/{id}/credentials",
             Route::ConnectionRequests(_) => "/devices/{id}/connection_requests",
@@ -241,6 +247,7 @@ impl Route {
         const READ_OR_ADD: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
         const READ_OR_DELETE: &[Method] = &[Method::GET, Method::HEAD, Method::DELETE];
         const READ_OR_WRITE: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::DELETE];
+        const READ_OR_STORE: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::POST, Method::DELETE];
         const ADD: &[Method] = &[Method::POST];
         const WRITE: &[Method] = &[Method::PUT, Method::DELETE];
         const ADD_OR_DELETE: &[Method] = &[Method::POST, Method::DELETE];
@@ -260,11 +267,12 @@ impl Route {
             | Route::OpenApi
             | Route::Events
             | Route::Ping(_) => READ,
-            Route::Document(..) | Route::File(_) => READ_OR_WRITE,
+            Route::Document(..) => READ_OR_STORE,
+            Route::File(_) => READ_OR_WRITE,
             Route::Device(_) | Route::Task(_) | Route::Fault(_) | Route::Upload(_) => READ_OR_DELETE,
             Route::Tag(..) => ADD_OR_DELETE,
             Route::Credentials(_) => WRITE,
-            Route::DeviceTasks(_) | Route::Plan(_) | Route::Retry(_) => ADD,
+            Route::DeviceTasks(_) | Route::Refresh(..) | Route::Plan(_) | Route::Retry(_) => ADD,
             Route::Account(account) => account.methods(),
         }
     }
@@ -275,7 +283,7 @@ impl Route {
     pub fn subject(&self) -> Option<Subject> {
         let collection = self.collection()?;
         let resource = match self {
-            Route::DeviceTasks(_) | Route::Events | Route::Ping(_) => "devices",
+            Route::DeviceTasks(_) | Route::Refresh(..) | Route::Events | Route::Ping(_) => "devices",
             _ => collection,
         };
         Some(Subject { collection, resource })
@@ -296,7 +304,7 @@ impl Route {
             | Route::Sessions(_)
             | Route::Session(..)
             | Route::Repairs => Some("devices"),
-            Route::DeviceTasks(_) | Route::Task(_) | Route::Retry(_) => Some("tasks"),
+            Route::DeviceTasks(_) | Route::Refresh(..) | Route::Task(_) | Route::Retry(_) => Some("tasks"),
             Route::Fault(_) => Some("faults"),
             Route::Operation(_) => Some("operations"),
             Route::Transfer(_) => Some("transfers"),

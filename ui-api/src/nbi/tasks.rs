@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use acs_core::task::{Task, TaskState};
 use hyper::StatusCode;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use store::{ScopedStore, Store, StoreError};
 use tokio::sync::watch;
 use tokio::task::JoinError;
@@ -53,6 +53,18 @@ pub async fn post(
         }
     };
     Ok(answer.warnings(found.warning()))
+}
+
+/// POST `/devices/<id>/objects/<name>/refresh[?connection_request][&timeout=ms]`: the task refreshObject in short.
+pub async fn refresh(
+    nbi: &Nbi,
+    store: &ScopedStore,
+    given: &Segment,
+    object: &str,
+    parameters: &Parameters,
+) -> Result<Answer, Refusal> {
+    let task = json!({ "name": "refreshObject", "objectName": object });
+    post(nbi, store, given, parameters, task.to_string().as_bytes()).await
 }
 
 async fn queue(store: &ScopedStore, device: &str, document: Json) -> Result<Task, Refusal> {

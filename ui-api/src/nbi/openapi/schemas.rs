@@ -110,6 +110,7 @@ pub fn all() -> Json {
         "Status": any_object("Counters, and what they are now"),
         "OpenApi": any_object("This document"),
         "ConnectionRequests": any_object("What came of each method"),
+        "Stored": { "type": "object", "required": ["_id"], "properties": { "_id": { "type": "string" } } },
         "Session": {
             "type": "object",
             "required": ["_id", "device", "node", "began", "ended", "remoteAddress", "events", "outcome", "stored"],

@@ -195,12 +195,15 @@ fn written(name: &'static str, schema: &'static str, body: &[Content]) -> [PathI
         "Stored; Warning headers say what is odd",
         &[],
     );
+    let post = operation("post", format!("post_named_{singular}"), name, "The same as PUT, with an answer")
+        .takes(body)
+        .answers(200, "Stored; Warning headers say what is odd", &[Content::Json("Stored")]);
     [
         path(format!("/{name}"), [], [list(name, schema, name), add]),
         path(
             format!("/{name}/{{name}}"),
             [in_path("name", "Its name")],
-            [get(name, schema, "one"), put, delete(name, "one")],
+            [get(name, schema, "one"), put, post, delete(name, "one")],
         ),
     ]
 }
@@ -323,6 +326,17 @@ fn devices() -> Vec<PathItem> {
                 .answers(200, "Done: the task, or nothing when there was none", &[Content::Json("StoredTask")])
                 .answers(202, "Queued; the reason phrase says why it is not done", &[Content::Json("StoredTask")])
                 .answers(504, "The device could not be reached", &[Content::Text])],
+        ),
+        path(
+            of_device("/objects/{object}/refresh"),
+            [device_id(), in_path("object", "The object's path")],
+            [operation("post", "refresh", "tasks", "Queue the task refreshObject")
+                .with([
+                    flag("connection_request", "Wake the device, and wait for its session; its value does not matter"),
+                    in_query("timeout", "How long the session may take to begin, in milliseconds", number()),
+                ])
+                .answers(200, "Done: the task", &[Content::Json("StoredTask")])
+                .answers(202, "Queued; the reason phrase says why it is not done", &[Content::Json("StoredTask")])],
         ),
         path(
             of_device("/plan"),
