@@ -429,3 +429,24 @@ async fn what_was_made_once_is_kept_by_later_sessions() {
     let third = world.sessions.apply(&third, &target(&port)).await.unwrap();
     assert_eq!(names(&third), ["vpn/wg public-key"]);
 }
+
+#[tokio::test]
+async fn a_session_runs_as_a_task_that_outlives_whoever_started_it() {
+    let router = Arc::new(start().await);
+    let world = Arc::new(World::new());
+    let id = world.validated(json!({})).await;
+    let task = tokio::spawn({
+        let (router, world, id) = (router.clone(), world.clone(), id.clone());
+        async move {
+            let port = reach(&router);
+            let target = target(&port);
+            world.sessions.plan(&id, &target).await.unwrap();
+            world.sessions.apply(&id, &target).await.unwrap();
+            world.sessions.drift("r1", &target).await.unwrap();
+            world.sessions.roll_back(&id, &target).await.unwrap();
+            world.sessions.apply(&id, &target).await.unwrap();
+            world.sessions.remove(&id, &target).await.unwrap().status
+        }
+    });
+    assert_eq!(task.await.unwrap(), Status::Discarded);
+}
