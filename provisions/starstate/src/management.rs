@@ -26,7 +26,7 @@ pub struct Management {
 }
 
 /// Menus that must be read to judge changes.
-pub const MENUS: [&str; 3] = ["/ip/service", "/ip/address", "/ip/dhcp-client"];
+pub const MENUS: [&str; 5] = ["/ip/service", "/ip/address", "/ip/dhcp-client", "/user", "/user/group"];
 
 /// Properties that must be read to judge changes, besides those that can be written.
 pub const ALSO: [(&str, &str); 2] = [("/ip/service", "name"), ("/ip/dhcp-client", "address")];
@@ -42,6 +42,16 @@ enum Deed {
 type Values<'a> = dyn Fn(&str) -> Option<&'a str> + 'a;
 
 impl Management {
+    /// Whether the router shows secrets to the user who logs in: the policy `sensitive`. When nothing is known, it does.
+    pub fn sees_secrets(&self, router: &Snapshot) -> bool {
+        let named = |path: &str, name: &str| {
+            router.rows(path).iter().find(|row| row.text("name").as_deref() == Some(name)).cloned()
+        };
+        let group = named("/user", &self.user).and_then(|user| Some(user.text("group")?.into_owned()));
+        let policies = group.and_then(|group| Some(named("/user/group", &group)?.text("policy")?.into_owned()));
+        policies.is_none_or(|policies| policies.split(',').any(|policy| policy == "sensitive"))
+    }
+
     /// Why carrying out a step may cut the way; `None` when it will not.
     pub fn danger_of(&self, step: &Step, router: &Snapshot) -> Option<String> {
         let values = |name: &str| step.argument(name).map(Value::text);

@@ -5,6 +5,7 @@
 mod kit;
 
 use kit::*;
+use starstate::management::Management;
 use starstate::plan::Verb;
 
 #[tokio::test]
@@ -239,6 +240,14 @@ async fn secrets_are_compared_also_when_the_router_does_not_show_them() {
     user.arguments.last_mut().unwrap().1 = starstate::step::Value::Secret("looking-glass".into());
     let other = Attempt { base: applied.holdings, ..Attempt::new(&port, other) };
     assert_eq!(other.plan().await.shown().len(), 1);
+
+    // What cannot be read cannot be written back; it is not wiped, and the report says so.
+    let other = Attempt { management: Management { user: "blind".into(), ..other.management.clone() }, ..other };
+    other.apply().await.unwrap();
+    let result = other.roll_back().await;
+    assert_eq!((result.total, result.failed), (1, 1));
+    assert!(result.errors[0].error.contains("what password was before is not known"), "{:?}", result.errors);
+    assert!(router.configuration().contains("looking-glass"));
 }
 
 #[tokio::test]

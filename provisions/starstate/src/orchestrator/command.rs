@@ -26,7 +26,7 @@ pub(super) fn entry_of(
     let deed = match &operation.change {
         Change::Add { values, .. } => Deed::Add { written: all(values) },
         Change::Set { values, .. } => Deed::Set {
-            before: values.iter().map(|it| (it.name.clone(), it.before.clone())).collect(),
+            before: values.iter().filter(|it| !it.is_hidden).map(|it| (it.name.clone(), it.before.clone())).collect(),
             written: values.iter().map(|it| written(&it.name, it.after.as_ref().unwrap_or(&Kept::plain("")))).collect(),
         },
         Change::Remove { row, next, .. } => Deed::Remove { row: row.clone(), next: next.clone() },

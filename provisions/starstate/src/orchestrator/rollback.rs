@@ -170,9 +170,9 @@ impl Orchestrator<'_> {
             // What else it did goes with the row on which it was run.
             Deed::Run { .. } => files::removal(entry, router),
         };
-        let Some(command) = command else { return Ok(()) };
+        let Some(command) = command else { return check_hidden(entry) };
         match self.port.run(command).await {
-            Ok(_) => Ok(()),
+            Ok(_) => check_hidden(entry),
             Err(error) if error.class() == ErrorClass::MissingItem && matches!(entry.deed, Deed::Add { .. }) => Ok(()),
             Err(error) => Err(Failure { class: error.class(), message: error.to_string() }),
         }
@@ -207,6 +207,18 @@ impl Failure {
     }
 }
 
+/// What could not be read could not be written back.
+fn check_hidden(entry: &Entry) -> Result<(), Failure> {
+    let Deed::Set { before, written } = &entry.deed else { return Ok(()) };
+    let is_hidden = |name: &&String| !before.iter().any(|(known, _)| known == *name);
+    let hidden: Vec<&str> = written.iter().map(|(name, _)| name).filter(is_hidden).map(String::as_str).collect();
+    if hidden.is_empty() {
+        return Ok(());
+    }
+    let message = format!("what {} was before is not known: the user may not see secrets", hidden.join(", "));
+    Err(Failure { class: ErrorClass::Forbidden, message })
+}
+
 /// The rows that other entries of the menu are about.
 fn others_than(entry: &Entry, entries: &[Entry]) -> Vec<String> {
     let others = entries.iter().filter(|other| other.path == entry.path && other.sequence != entry.sequence);
@@ -228,7 +240,7 @@ fn port_before(entry: &Entry) -> Option<u16> {
     let Deed::Set { before, .. } = &entry.deed else { return None };
     let values: Vec<Difference> = before
         .iter()
-        .map(|(name, value)| Difference { name: name.clone(), before: None, after: value.clone() })
+        .map(|(name, value)| Difference { name: name.clone(), before: None, after: value.clone(), is_hidden: false })
         .collect();
     command::port_after(&entry.path, &values)
 }

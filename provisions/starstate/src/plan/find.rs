@@ -98,11 +98,7 @@ impl<'a> Finder<'a> {
         for (name, wanted) in compared {
             if !self.is_wanted(&step.path, name, wanted, &found.row, holding) {
                 let before = found.row.value(name).map(|value| Kept::new(value, is_secret(&step.path, name)));
-                differences.push(super::Difference {
-                    name: name.clone(),
-                    before,
-                    after: Some(kept(&step.path, name, wanted)),
-                });
+                differences.push(super::Difference::new(name.as_str(), before, Some(kept(&step.path, name, wanted))));
             }
         }
         differences.extend(self.switched_off(step, found));
@@ -115,7 +111,7 @@ impl<'a> Finder<'a> {
             {
                 if let Some(value) = found.row.value(name) {
                     let before = Some(Kept::new(value, is_secret(&step.path, name)));
-                    differences.push(super::Difference { name: name.clone(), before, after: None });
+                    differences.push(super::Difference::new(name.as_str(), before, None));
                 }
             }
         }
@@ -126,8 +122,7 @@ impl<'a> Finder<'a> {
     fn switched_off(&self, step: &Step, found: &Match) -> Option<super::Difference> {
         let is_meant = step.action == Action::Add && found.ours && step.argument("disabled").is_none();
         let value = found.row.value("disabled").filter(|value| is_meant && matches!(*value, b"true" | b"yes"))?;
-        let (name, after) = ("disabled".to_owned(), Some(Kept::plain("no")));
-        Some(super::Difference { name, before: Some(Kept::plain(value)), after })
+        Some(super::Difference::new("disabled", Some(Kept::plain(value)), Some(Kept::plain("no"))))
     }
 
     fn is_wanted(&self, path: &str, name: &str, wanted: &Value, row: &Found, holding: Option<&Holding>) -> bool {

@@ -37,6 +37,7 @@ pub fn make(wanted: &Wanted<'_>, router: &Snapshot) -> Result<Plan, PlanError> {
         cuts: &cuts,
         finder: Finder::new(in_order(), router, wanted.holdings, wanted.fingerprints),
         router: router.clone(),
+        sees_secrets: wanted.management.sees_secrets(router),
         plan: Plan::default(),
         of_step: vec![Vec::new(); wanted.steps.len()],
         added_by: vec![None; wanted.steps.len()],
@@ -60,6 +61,8 @@ struct Maker<'a> {
     finder: Finder<'a>,
     /// The router as it will be after the operations so far.
     router: Snapshot,
+    /// Whether the router shows secrets.
+    sees_secrets: bool,
     plan: Plan,
     /// The operations of each step.
     of_step: Vec<Vec<usize>>,
@@ -170,6 +173,10 @@ impl Maker<'_> {
     /// What is not as wanted, the label in the comment of a row of ours, too.
     fn differences(&self, step: &Step, found: &Match) -> Vec<Difference> {
         let mut differences = self.finder.differences(step, found);
+        for difference in &mut differences {
+            let is_blank = difference.before.as_ref().is_none_or(|before| before.bytes().is_empty());
+            difference.is_hidden = !self.sees_secrets && is_blank && is_secret(&step.path, &difference.name);
+        }
         let comment = found.row.text("comment");
         let session = comment.as_deref().and_then(tag::session_of);
         if let (Action::Add, Some(session)) = (&step.action, session) {
@@ -177,7 +184,7 @@ impl Maker<'_> {
             if comment.as_deref() != Some(wanted.as_str()) {
                 let before = found.row.value("comment").map(Kept::plain);
                 let after = Some(Kept::plain(wanted));
-                differences.push(Difference { name: "comment".to_owned(), before, after });
+                differences.push(Difference::new("comment", before, after));
             }
         }
         differences

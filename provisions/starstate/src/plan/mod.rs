@@ -162,6 +162,14 @@ pub struct Difference {
     pub before: Option<Kept>,
     /// What shall be there.
     pub after: Option<Kept>,
+    /// What is there is a secret that the user may not see, so that it cannot be written back.
+    pub is_hidden: bool,
+}
+
+impl Difference {
+    fn new(name: impl Into<String>, before: Option<Kept>, after: Option<Kept>) -> Difference {
+        Difference { name: name.into(), before, after, is_hidden: false }
+    }
 }
 
 /// A row, perhaps one that is not there yet.

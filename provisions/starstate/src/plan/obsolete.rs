@@ -163,7 +163,7 @@ fn restore(
             continue;
         }
         if is_ours {
-            values.push(Difference { name: name.clone(), before: now, after: original.clone() });
+            values.push(Difference::new(name.as_str(), now, original.clone()));
         } else {
             let message = format!("{path}: somebody has changed {name} since; it is left as it is");
             plan.notes.push(Note { step: holding.step.clone(), message });
