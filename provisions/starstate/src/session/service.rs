@@ -1,4 +1,6 @@
-//! Drives sessions: creates, validates, plans, applies, takes back, resumes. One at a time per router.
+//! Drives sessions: plans, applies, takes back, resumes, one at a time per router; `edit` is what happens to them without a router.
+
+mod edit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Compile, Failure, Session, SessionEvent, SessionEventKind, SessionStore, Status, StoreError, TransitionError,
-    new_id,
 };
 use crate::ledger::{Entry, Fingerprints, Holding, LedgerSink, SinkError};
 use crate::management::Management;
@@ -118,74 +119,6 @@ impl Sessions {
         let (tell, now) = (Box::new(tell), Box::new(now));
         let (running, editing) = (Mutex::default(), tokio::sync::Mutex::default());
         Sessions { store, compile, tell, now, fingerprints, running, editing }
-    }
-
-    /// A draft for a router.
-    ///
-    /// # Errors
-    /// When it cannot be kept.
-    pub async fn create(&self, router: &str, document: serde_json::Value) -> Result<Session, ServiceError> {
-        let now = (self.now)();
-        let id = new_id(now).map_err(|error| ServiceError::Name(error.to_string()))?;
-        let session = Session::new(id, router.to_owned(), document, now);
-        self.store.save(&session).await?;
-        Ok(session)
-    }
-
-    /// A draft that is validated at once. What is wrong with the document is in the session.
-    ///
-    /// # Errors
-    /// When it cannot be kept.
-    pub async fn import(&self, router: &str, document: serde_json::Value) -> Result<Session, ServiceError> {
-        let session = self.create(router, document).await?;
-        self.validate(&session.id).await
-    }
-
-    /// A session.
-    ///
-    /// # Errors
-    /// When there is none of this name.
-    pub async fn get(&self, id: &str) -> Result<Session, ServiceError> {
-        self.store.load(id).await?.ok_or_else(|| ServiceError::Unknown(id.to_owned()))
-    }
-
-    /// Another document for a draft.
-    ///
-    /// # Errors
-    /// When it is no draft any more.
-    pub async fn update(&self, id: &str, document: serde_json::Value) -> Result<Session, ServiceError> {
-        self.edit(id, |session, now| session.update(document, now)).await
-    }
-
-    /// Checks the document of a draft; without errors it can be applied. The issues are in the session.
-    ///
-    /// # Errors
-    /// When it is no draft.
-    pub async fn validate(&self, id: &str) -> Result<Session, ServiceError> {
-        let session =
-            self.edit(id, |session, now| session.validate(self.compile.validate(&session.document), now)).await?;
-        if session.status == Status::Validated {
-            self.emit(&session, SessionEventKind::Validated);
-        }
-        Ok(session)
-    }
-
-    /// A failed session of which nothing is left may be tried again.
-    ///
-    /// # Errors
-    /// When it has not failed, or something is left.
-    pub async fn retry(&self, id: &str) -> Result<Session, ServiceError> {
-        self.edit(id, Session::retry).await
-    }
-
-    /// Nobody wants a session any more.
-    ///
-    /// # Errors
-    /// When it is being applied, or something of it is on the router.
-    pub async fn discard(&self, id: &str) -> Result<Session, ServiceError> {
-        let session = self.edit(id, Session::discard).await?;
-        self.emit(&session, SessionEventKind::Discarded);
-        Ok(session)
     }
 
     /// What applying would do; of an applied session what somebody has changed since. Only reads.
@@ -466,18 +399,6 @@ impl Sessions {
             self.store.save(&before).await?;
         }
         Ok(())
-    }
-
-    async fn edit(
-        &self,
-        id: &str,
-        change: impl FnOnce(&mut Session, u64) -> Result<(), TransitionError>,
-    ) -> Result<Session, ServiceError> {
-        let _one = self.editing.lock().await;
-        let mut session = self.get(id).await?;
-        change(&mut session, (self.now)())?;
-        self.store.save(&session).await?;
-        Ok(session)
     }
 
     /// Does something while the router is the session's alone: here, and in the store, against others.
