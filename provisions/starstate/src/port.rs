@@ -151,14 +151,14 @@ pub async fn unroll_safe_mode(port: &dyn RouterPort) -> Result<(), Error> {
     port.run(Command::new("/safe-mode", "unroll")).await.map(drop)
 }
 
-/// The rows of a menu; `None` when the router has no such menu.
+/// The rows of a menu; `None` when the router has no such menu, or does not let the user read it.
 ///
 /// # Errors
 /// When it cannot be read.
 pub async fn read_menu(port: &dyn RouterPort, print: Command) -> Result<Option<Vec<routeros::Row>>, Error> {
     match port.rows(print).await {
         Ok(rows) => Ok(Some(rows)),
-        Err(error) if error.class() == ErrorClass::Unsupported => Ok(None),
+        Err(error) if matches!(error.class(), ErrorClass::Unsupported | ErrorClass::Forbidden) => Ok(None),
         Err(error) => Err(error),
     }
 }

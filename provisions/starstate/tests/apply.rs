@@ -5,8 +5,10 @@
 mod kit;
 
 use kit::*;
+use routeros::RouterPort;
 use starstate::management::Management;
 use starstate::plan::Verb;
+use starstate::port::Reach;
 
 #[tokio::test]
 async fn what_is_applied_is_there_and_applying_again_sends_nothing() {
@@ -304,4 +306,42 @@ async fn what_works_on_a_row_that_was_not_added_is_not_sent() {
     assert_eq!((steps, router.counts().writes), (vec!["a", "b"], 1));
     assert_eq!(applied.holdings, []);
     assert_same(&configuration(&router), &before, "");
+}
+
+/// A port of a user who may not read some menus.
+struct Forbidding<'a>(&'a starstate::port::ReachableRouter, &'a str);
+
+#[async_trait::async_trait]
+impl RouterPort for Forbidding<'_> {
+    async fn run(&self, command: routeros::Command) -> Result<routeros::Reply, routeros::Error> {
+        if command.is_read() && command.menu().starts_with(self.1) {
+            let message = "not enough permissions (9)".to_owned();
+            let traps = vec![routeros::Trap { message, category: None }];
+            return Err(routeros::Error::Trap { command: command.path(), traps });
+        }
+        self.0.run(command).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Reach for Forbidding<'_> {
+    async fn reconnect(&self, port: Option<u16>) -> Result<(), routeros::Error> {
+        self.0.reconnect(port).await
+    }
+
+    async fn probe(&self, port: Option<u16>) -> Result<(), routeros::Error> {
+        self.0.probe(port).await
+    }
+}
+
+#[tokio::test]
+async fn menus_that_the_user_may_not_read_are_in_the_way_only_when_they_matter() {
+    let router = start().await;
+    let port = reach(&router);
+    let users = Forbidding(&port, "/user");
+    Attempt::new(&users, steps()).apply().await.unwrap();
+
+    let pools = Forbidding(&port, "/ip/pool");
+    let error = Attempt::new(&pools, steps()).apply().await.unwrap_err().to_string();
+    assert!(error.contains("lan/pool: the router has no menu /ip/pool for this user"), "{error}");
 }

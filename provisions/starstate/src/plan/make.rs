@@ -74,7 +74,12 @@ impl Maker<'_> {
     fn step(&mut self, number: usize, early_for: Option<usize>) {
         let step = &self.wanted.steps[number];
         if !self.router.has_menu(&step.path) && step.action != Action::Remove && !is_command(step) {
-            return self.push(number, early_for, Vec::new(), blocked(format!("the router has no menu {}", step.path)));
+            return self.push(
+                number,
+                early_for,
+                Vec::new(),
+                blocked(format!("the router has no menu {} for this user", step.path)),
+            );
         }
         match &step.action {
             Action::Add => self.add(number, early_for),
