@@ -16,6 +16,7 @@ use crate::listener::Listener;
 use crate::login::login;
 use crate::port::RouterPort;
 use crate::reply::Reply;
+use crate::router::Connector;
 use crate::secret::Secret;
 use crate::sentence::{Decoder, Limits};
 
@@ -89,7 +90,21 @@ impl Client {
         Client::login_until(stream, options, deadline).await
     }
 
-    /// Logs in over any stream: TLS, a tunnel, a pipe in a test.
+    /// Connects as a connector does, for example with TLS, and logs in.
+    ///
+    /// # Errors
+    /// [`Error::Connect`], and those of [`Self::login`].
+    pub async fn connect_by(connector: &dyn Connector, options: &ClientOptions) -> Result<Client, Error> {
+        let deadline = Instant::now() + options.connect_timeout;
+        let failed = |reason: String| Error::Connect { address: connector.address(), reason };
+        let stream = match timeout_at(deadline, connector.connect()).await {
+            Ok(connected) => connected.map_err(|error| failed(error.to_string()))?,
+            Err(_) => return Err(failed(format!("no answer within {} ms", options.connect_timeout.as_millis()))),
+        };
+        Client::login_until(stream, options, deadline).await
+    }
+
+    /// Logs in over any stream: a tunnel, a pipe in a test.
     ///
     /// # Errors
     /// [`Error::Login`] when the router does not let the user in; [`Error::Timeout`], [`Error::Lost`], [`Error::Fatal`] or

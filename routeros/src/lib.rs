@@ -1,14 +1,15 @@
-//! A client of the RouterOS API: the binary protocol on TCP port 8728, and on any other byte stream that is given to it.
+//! A client of the RouterOS API: the binary protocol on TCP port 8728, with TLS on 8729, and on any other byte
+//! stream that is given to it.
 //!
 //! From the wire upwards: [`word`] has the length prefixes, [`sentence`] turns bytes into sentences within limits, [`reply`]
 //! reads what a router answers and [`trap`] tells its errors apart, [`command`] and [`query`] build what it is asked,
 //! [`client`] runs many tagged commands over one connection, [`listener`] follows changes, [`router`] connects again when the
-//! connection was lost. [`RouterPort`] is what code that provisions a router needs of all this.
+//! connection was lost, [`tls`] makes sure that it is the right router. [`RouterPort`] is what code that provisions a router needs of all this.
 //!
 //! Values are bytes: a router neither checks nor converts them, and what it sends must be written back unchanged. Secrets are
 //! a type of their own, and neither `Debug` nor an error shows them.
 //!
-//! Not here: TLS (give [`Client::login`] a TLS stream), what menus exist, and what to configure.
+//! Not here: what menus exist, and what to configure.
 
 pub mod client;
 pub mod command;
@@ -22,6 +23,7 @@ pub mod reply;
 pub mod router;
 pub mod secret;
 pub mod sentence;
+pub mod tls;
 pub mod trap;
 pub mod word;
 
@@ -34,6 +36,7 @@ pub use query::Query;
 pub use reply::{Reply, Row};
 pub use router::{Connector, Router, TcpConnector, Transport};
 pub use secret::Secret;
+pub use tls::{Fingerprint, TlsConnector, TlsError, Trust};
 pub use trap::{Category, ErrorClass, Trap};
 
 /// The port of the API without TLS.

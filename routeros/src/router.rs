@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::client::{Client, ClientOptions};
 use crate::command::Command;
@@ -109,7 +109,7 @@ impl Router {
                 return Err(Error::NotConnected { reason: format!("{error}; next attempt in {wait:.1} s") });
             }
         }
-        match self.connect().await {
+        match Client::connect_by(self.connector.as_ref(), &self.options).await {
             Ok(client) => {
                 *slot = Slot { client: Some(client.clone()), failures: 0, pause: None };
                 Ok(client)
@@ -128,17 +128,6 @@ impl Router {
         if let Some(client) = client {
             client.close().await;
         }
-    }
-
-    async fn connect(&self) -> Result<Client, Error> {
-        let patience = self.options.connect_timeout;
-        let failed = |reason: String| Error::Connect { address: self.connector.address(), reason };
-        let connecting = async {
-            let stream = self.connector.connect().await.map_err(|error| failed(error.to_string()))?;
-            Client::login(stream, &self.options).await
-        };
-        let result = timeout_at(Instant::now() + patience, connecting).await;
-        result.unwrap_or_else(|_| Err(failed(format!("no answer within {} ms", patience.as_millis()))))
     }
 }
 

@@ -6,4 +6,6 @@ mod kit;
 mod faults;
 mod menus;
 mod protocol;
+mod recovery;
 mod tables;
+mod tls;
