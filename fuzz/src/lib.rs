@@ -13,6 +13,8 @@ use bytes::BytesMut;
 use cwmp::connection_request::{ConnectionRequestTarget, Credentials, challenge, parse_reply};
 use cwmp::encoding::{BodyLimits, decode_body, encode_body};
 use cwmp::soap::{ParseOptions, glance, parse_with};
+use routeros::reply::Answer;
+use routeros::sentence::{DecodeError, Decoder, Limits, Sentence, encode};
 use sandbox::{ScriptSource, Scripts};
 use ui_api::request_line::{Repair, repair_line};
 
@@ -33,6 +35,8 @@ pub const TARGETS: &[Target] = &[
     ("connection_request_reply", connection_request_reply),
     ("stun", stun),
     ("notification", notification),
+    ("routeros_reply", routeros_reply),
+    ("routeros_request", routeros_request),
 ];
 
 /// A text is a path or a named mistake, and what is printed reads back as the same path.
@@ -193,4 +197,45 @@ pub fn connection_request_reply(data: &[u8]) {
         Ok(reply) => assert!(reply.challenges.iter().all(|challenge| !challenge.contains('\n'))),
         Err(error) => assert!(!error.to_string().is_empty()),
     }
+}
+
+/// What a router sends is sentences within the limits or a named mistake, in whatever pieces it comes, and a sentence is an answer
+/// or a named mistake.
+pub fn routeros_reply(data: &[u8]) {
+    const LIMITS: Limits = Limits { word: 1024, sentence: 4096, words: 32 };
+    let read = |piece: usize| -> (Vec<Sentence>, Option<DecodeError>) {
+        let mut decoder = Decoder::new(LIMITS);
+        let mut sentences = Vec::new();
+        for bytes in data.chunks(piece.max(1)) {
+            decoder.buffer().extend_from_slice(bytes);
+            loop {
+                match decoder.next_sentence() {
+                    Ok(Some(sentence)) => sentences.push(sentence),
+                    Ok(None) => break,
+                    Err(error) => return (sentences, Some(error)),
+                }
+            }
+        }
+        (sentences, None)
+    };
+    let whole = read(data.len());
+    assert_eq!(read(1), whole, "pieces do not matter");
+    for sentence in whole.0 {
+        assert!(
+            sentence.len() <= LIMITS.words && sentence.iter().map(|word| word.len()).sum::<usize>() <= LIMITS.sentence
+        );
+        if let Err(error) = Answer::parse(&sentence) {
+            assert!(!error.to_string().is_empty());
+        }
+        let mut written = Vec::new();
+        encode(&sentence, &mut written);
+        let mut decoder = Decoder::new(LIMITS);
+        decoder.buffer().extend_from_slice(&written);
+        assert_eq!(decoder.next_sentence(), Ok(Some(sentence)), "what is written reads back");
+    }
+}
+
+/// What a client sends to the simulated router is sentences or a named mistake, in whatever pieces it comes.
+pub fn routeros_request(data: &[u8]) {
+    sim::routeros::check_any_bytes(data);
 }

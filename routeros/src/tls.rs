@@ -223,7 +223,8 @@ mod tests {
         let plain = "00ff".repeat(16);
         let fingerprint: Fingerprint = plain.parse().unwrap();
         assert_eq!(fingerprint.to_string(), plain);
-        let pairs: Vec<String> = plain.as_bytes().chunks(2).map(|pair| String::from_utf8(pair.to_vec()).unwrap()).collect();
+        let pairs: Vec<String> =
+            plain.as_bytes().chunks(2).map(|pair| String::from_utf8(pair.to_vec()).unwrap()).collect();
         assert_eq!(pairs.join(":").to_uppercase().parse(), Ok(fingerprint));
         for wrong in ["", "00ff", &"0".repeat(63), &"x".repeat(64)] {
             assert_eq!(wrong.parse::<Fingerprint>(), Err(TlsError::Fingerprint(wrong.to_owned())));

@@ -20,6 +20,7 @@ mod planning;
 mod provisioning;
 mod replaying;
 mod session_history;
+mod simulating_router;
 mod transfers;
 mod uploads;
 mod waking;

@@ -96,10 +96,8 @@ impl Write for Log {
 async fn neither_side_logs_a_password() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
-        .finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let (simulator, client) = fresh().await;
     tracing::info!("the log is read");
@@ -109,8 +107,10 @@ async fn neither_side_logs_a_password() {
     let refused = client.run(command(&format!("/ppp/secret/add name=s password={secret}"))).await.unwrap_err();
     simulator.cut();
     let lost = client.closed().await;
-    let wrong = routeros::Client::connect(simulator.address(), &ClientOptions::new(USER, secret.into())).await.unwrap_err();
-    let text = String::from_utf8(log.0.lock().clone()).unwrap() + &format!("{refused} {refused:?} {lost:?} {wrong} {wrong:?}");
+    let wrong =
+        routeros::Client::connect(simulator.address(), &ClientOptions::new(USER, secret.into())).await.unwrap_err();
+    let text =
+        String::from_utf8(log.0.lock().clone()).unwrap() + &format!("{refused} {refused:?} {lost:?} {wrong} {wrong:?}");
     assert!(text.contains("the log is read"));
     assert!(!text.contains(PASSWORD) && !text.contains(secret), "{text}");
 }
