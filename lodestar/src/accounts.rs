@@ -1,13 +1,17 @@
-//! `lodestar user` and `lodestar key`: accounts in the database of a server that is stopped, for whoever may write its files.
+//! `lodestar user` and `lodestar key`: accounts in the database of a server that is stopped, for whoever may write its files, or on
+//! the MongoDB server of nodes that may run.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use acs_core::value::{format_date_time, parse_date_time};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use store::EmbeddedStore;
+use store::Store;
 use ui_api::{ApiKeys, KeyInfo, Scopes, Users};
+
+use crate::stores::StoreArguments;
 
 /// `lodestar user …`
 #[derive(Debug, Subcommand)]
@@ -106,9 +110,12 @@ pub struct PasswordArguments {
 /// Where accounts are kept.
 #[derive(Debug, Args)]
 pub struct DatabaseArguments {
-    /// The server's data directory; it must be stopped.
-    #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR", default_value = "./lodestar-data")]
-    data_dir: PathBuf,
+    /// The server's data directory; it must be stopped [default: ./lodestar-data].
+    #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Which store.
+    #[command(flatten)]
+    store: StoreArguments,
 }
 
 impl PasswordArguments {
@@ -129,40 +136,32 @@ impl PasswordArguments {
 }
 
 impl DatabaseArguments {
-    fn open(&self) -> Result<EmbeddedStore> {
-        let path = self.data_dir.join("lodestar.db");
-        if !path.exists() {
-            bail!("there is no database in {}; name the server's with --data-dir", self.data_dir.display());
-        }
-        open(&path)
+    async fn open(&self) -> Result<Arc<dyn Store>> {
+        self.store.open(self.data_dir.as_deref()).await
     }
-}
-
-fn open(path: &Path) -> Result<EmbeddedStore> {
-    EmbeddedStore::open(path).with_context(|| format!("opening {}; is its server stopped?", path.display()))
 }
 
 /// Runs `lodestar user …`. Returns whether there was such a user.
 pub async fn run_user(command: UserCommand) -> Result<bool> {
     match command {
         UserCommand::Add { name, roles, password, database } => {
-            let store = database.open()?;
-            Users::write(&store, &name, Some(&roles), Some(&password.read()?)).await?;
+            let store = database.open().await?;
+            Users::write(&*store, &name, Some(&roles), Some(&password.read()?)).await?;
         }
         UserCommand::Password { name, password, database } => {
-            let store = database.open()?;
-            if !Users::list(&store).await?.iter().any(|user| user.name == name) {
+            let store = database.open().await?;
+            if !Users::list(&*store).await?.iter().any(|user| user.name == name) {
                 return Ok(not_there("user", &name));
             }
-            Users::write(&store, &name, None, Some(&password.read()?)).await?;
+            Users::write(&*store, &name, None, Some(&password.read()?)).await?;
         }
         UserCommand::Remove { name, database } => {
-            if !Users::remove(&database.open()?, &name).await? {
+            if !Users::remove(&*database.open().await?, &name).await? {
                 return Ok(not_there("user", &name));
             }
         }
         UserCommand::List { database } => {
-            for user in Users::list(&database.open()?).await? {
+            for user in Users::list(&*database.open().await?).await? {
                 println!("{}\t{}", user.name, user.roles.join(","));
             }
         }
@@ -179,16 +178,16 @@ pub async fn run_key(command: KeyCommand) -> Result<bool> {
                 None => None,
             };
             let scopes = Scopes { methods, collections, reveal, devices };
-            let new = ApiKeys::create(&database.open()?, &name, &scopes, expires_at).await?;
+            let new = ApiKeys::create(&*database.open().await?, &name, &scopes, expires_at).await?;
             println!("{}", new.key);
         }
         KeyCommand::Remove { id, database } => {
-            if !ApiKeys::revoke(&database.open()?, &id).await? {
+            if !ApiKeys::revoke(&*database.open().await?, &id).await? {
                 return Ok(not_there("API key", &id));
             }
         }
         KeyCommand::List { database } => {
-            for key in ApiKeys::list(&database.open()?).await? {
+            for key in ApiKeys::list(&*database.open().await?).await? {
                 println!("{}", key_line(&key));
             }
         }

@@ -1,7 +1,7 @@
 //! `lodestar backup` and `lodestar restore`: the embedded database as one file, taken while the server runs, and put back while it
 //! does not.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -9,18 +9,16 @@ use indicatif::ProgressBar;
 use store::EmbeddedStore;
 
 use crate::command_line::{BackupArguments, RestoreArguments};
-use crate::plan::open_stored;
 use crate::serve::create_private_directory;
-
-/// The data directory when none is named.
-const DATA_DIR: &str = "./lodestar-data";
+use crate::stores::{DATA_DIR, open_embedded_for_reading};
 
 /// Writes the backup.
 ///
 /// # Errors
 /// The file is there already or cannot be written, or there is no database.
 pub async fn backup(arguments: BackupArguments) -> Result<()> {
-    let store = open_stored(arguments.data_dir)?;
+    arguments.store.must_be_embedded("backup", "mongodump")?;
+    let store = open_embedded_for_reading(arguments.data_dir.as_deref())?;
     let progress = ProgressBar::new_spinner().with_message(format!("writing {}", arguments.file.display()));
     progress.enable_steady_tick(Duration::from_millis(200));
     let written = store.backup_to(&arguments.file).await;
@@ -36,7 +34,8 @@ pub async fn backup(arguments: BackupArguments) -> Result<()> {
 /// # Errors
 /// The directory is in use, or holds data and is not to be replaced, or the file is no backup.
 pub fn restore(arguments: &RestoreArguments) -> Result<()> {
-    let data_dir = arguments.data_dir.clone().unwrap_or_else(|| Path::new(DATA_DIR).to_owned());
+    arguments.store.must_be_embedded("restore", "mongorestore")?;
+    let data_dir = arguments.data_dir.clone().unwrap_or_else(|| PathBuf::from(DATA_DIR));
     create_private_directory(&data_dir)?;
     let database = data_dir.join("lodestar.db");
     if !arguments.replace && std::fs::metadata(&database).is_ok_and(|metadata| metadata.len() > 0) {

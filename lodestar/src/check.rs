@@ -6,7 +6,6 @@ use serde_json::json;
 
 use crate::command_line::CheckArguments;
 use crate::known_paths::{MOST_DEVICES, compare};
-use crate::plan::open_stored;
 
 /// A script and what was found.
 struct Checked {
@@ -24,7 +23,7 @@ pub async fn run(arguments: CheckArguments) -> Result<bool> {
         let findings = sandbox::check(&name, &source);
         scripts.push(Checked { name, source, findings });
     }
-    if arguments.data_dir.is_some() {
+    if arguments.data_dir.is_some() || arguments.store.address()?.is_some() {
         compare_with_devices(&arguments, &mut scripts).await?;
     }
     let mut list = Vec::new();
@@ -48,9 +47,9 @@ pub async fn run(arguments: CheckArguments) -> Result<bool> {
 
 /// Adds what does not fit the stored devices.
 async fn compare_with_devices(arguments: &CheckArguments, scripts: &mut [Checked]) -> Result<()> {
-    let store = open_stored(arguments.data_dir.clone())?;
+    let store = arguments.store.open_for_reading(arguments.data_dir.as_deref()).await?;
     let declarations: Vec<_> = scripts.iter().map(|script| sandbox::literal_declarations(&script.source)).collect();
-    let comparison = compare(&store, &declarations, MOST_DEVICES).await?;
+    let comparison = compare(&*store, &declarations, MOST_DEVICES).await?;
     for (script, findings) in scripts.iter_mut().zip(comparison.findings) {
         script.findings.extend(findings);
         script.findings.sort();

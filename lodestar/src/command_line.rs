@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::accounts::{KeyCommand, UserCommand};
+use crate::stores::StoreArguments;
 
 /// A TR-069 auto configuration server.
 #[derive(Debug, Parser)]
@@ -72,6 +73,9 @@ pub struct ServeArguments {
     /// Where everything is kept [default: ./lodestar-data, with --demo ./lodestar-demo].
     #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreArguments,
     /// Where devices connect; may be given several times [default: 0.0.0.0:7547].
     #[arg(long, value_name = "ADDR", env = "LODESTAR_CWMP_LISTEN", value_delimiter = ',')]
     pub cwmp_listen: Vec<SocketAddr>,
@@ -385,6 +389,9 @@ pub struct PlanArguments {
     /// The server's data directory; it may be running.
     #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreArguments,
     /// Print the plan as JSON.
     #[arg(long)]
     pub json: bool,
@@ -413,6 +420,9 @@ pub struct CheckArguments {
     /// Compare literal paths and values with the devices in this data directory; its server may be running.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Compare with those in this store.
+    #[command(flatten)]
+    pub store: StoreArguments,
     /// Print the findings as JSON.
     #[arg(long)]
     pub json: bool,
@@ -421,7 +431,7 @@ pub struct CheckArguments {
 /// Which server's configuration: that of a running one, or what is stored.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigurationPlace {
-    /// The running server's REST API, e.g. http://127.0.0.1:7557; without, the data directory is read and written itself.
+    /// The running server's REST API, e.g. http://127.0.0.1:7557; without, the store is read and written itself.
     #[arg(long, value_name = "URL", env = "LODESTAR_NBI_URL")]
     pub url: Option<String>,
     /// A file with the API key; or LODESTAR_API_KEY.
@@ -433,6 +443,9 @@ pub struct ConfigurationPlace {
     /// The server's data directory [default: ./lodestar-data].
     #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Which store.
+    #[command(flatten)]
+    pub store: StoreArguments,
 }
 
 /// Options of `export`.
@@ -475,6 +488,9 @@ pub struct BackupArguments {
     /// The server's data directory [default: ./lodestar-data].
     #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Which store; only the embedded one has backups.
+    #[command(flatten)]
+    pub store: StoreArguments,
 }
 
 /// Options of `restore`.
@@ -486,6 +502,9 @@ pub struct RestoreArguments {
     /// The server's data directory [default: ./lodestar-data].
     #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Which store; only the embedded one has backups.
+    #[command(flatten)]
+    pub store: StoreArguments,
     /// Replace the database that is there; it is kept under another name.
     #[arg(long)]
     pub replace: bool,

@@ -9,10 +9,14 @@ use acs_core::expression::{Context, Scalar};
 use acs_core::rpc::AcsRequest;
 use anyhow::{Context as _, Result};
 use percent_encoding::percent_decode_str;
+use store::Store;
 use ui_api::{Direction, Grant, UrlSigner, content_mark};
 
 /// Where devices say which URL of the server they use.
 const ACS_URLS: [&str; 2] = ["Device.ManagementServer.URL", "InternetGatewayDevice.ManagementServer.URL"];
+
+/// The key's name, in the data directory and in a store that nodes share.
+const KEY: &str = "file-url-key";
 
 /// What the URL of a Download may have, in characters (TR-069 A.3.2.8).
 const LONGEST_URL: usize = 256;
@@ -134,21 +138,31 @@ fn host_of(url: &str) -> Option<&str> {
     (!host.is_empty() && host.chars().all(is_host)).then_some(host)
 }
 
-/// Reads the key of the signatures, and makes it at the first start.
-pub fn signer(data_dir: &Path) -> Result<UrlSigner> {
-    let path = data_dir.join("file-url-key");
+/// Reads the key of the signatures, and makes it at the first start. Nodes that share a store have it there: whichever comes first
+/// gives that of its data directory, or a new one.
+pub async fn signer(data_dir: &Path, store: &dyn Store) -> Result<UrlSigner> {
+    if !store.is_shared() {
+        return key_of(data_dir, true).map(UrlSigner::new);
+    }
+    let stored = store.shared_secret(KEY, key_of(data_dir, false)?.to_vec()).await?;
+    let key = stored.try_into().ok().context("the key of file URLs in the store has not 32 bytes")?;
+    Ok(UrlSigner::new(key))
+}
+
+/// The key in a data directory, or a new one, which is kept there if it is to be.
+fn key_of(data_dir: &Path, keep: bool) -> Result<[u8; 32]> {
+    let path = data_dir.join(KEY);
     let context = || format!("the key of file URLs, {}", path.display());
     match std::fs::read(&path) {
-        Ok(bytes) => {
-            let key: [u8; 32] = bytes.try_into().ok().context("it has not 32 bytes").with_context(context)?;
-            Ok(UrlSigner::new(key))
-        }
+        Ok(bytes) => bytes.try_into().ok().context("it has not 32 bytes").with_context(context),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let mut key = [0; 32];
             getrandom::fill(&mut key)
                 .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
-            crate::serve::write_private_file(&path, &key).with_context(context)?;
-            Ok(UrlSigner::new(key))
+            if keep {
+                crate::serve::write_private_file(&path, &key).with_context(context)?;
+            }
+            Ok(key)
         }
         Err(error) => Err(error).with_context(context),
     }

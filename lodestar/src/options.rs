@@ -17,6 +17,7 @@ use crate::command_line::ServeArguments;
 use crate::limit_options::LimitOptions;
 use crate::listeners::{CwmpListener, CwmpTables, FilesTable, SimpleListeners};
 use crate::session_history::HistoryOptions;
+use crate::stores::{DATA_DIR, StoreAddress, StoreArguments};
 use crate::waker::RequestRates;
 
 /// The configuration file.
@@ -24,6 +25,8 @@ use crate::waker::RequestRates;
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 struct ConfigFile {
     data_dir: Option<PathBuf>,
+    store: Option<StoreAddress>,
+    store_file: Option<PathBuf>,
     cwmp_listen: Vec<SocketAddr>,
     cwmp_tls_listen: Vec<SocketAddr>,
     tls_certificate: Option<PathBuf>,
@@ -96,8 +99,10 @@ pub struct ExtensionOptions {
 /// Everything that `serve` needs to know.
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
-    /// Where everything is kept.
+    /// Where everything is kept, or what is of this node alone.
     pub data_dir: PathBuf,
+    /// The MongoDB server that is the store; `None` for the embedded one.
+    pub store: Option<StoreAddress>,
     /// Where devices connect.
     pub cwmp_listeners: Vec<CwmpListener>,
     /// Where the NBI listens.
@@ -162,7 +167,14 @@ impl ServeOptions {
         let any = |port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         let default_listen = if arguments.demo { loopback(7547) } else { any(7547) };
         let (cwmp_listeners, files_tls) = simple.with(file.cwmp, file.files, default_listen)?;
-        let default_data_dir = if arguments.demo { "./lodestar-demo" } else { "./lodestar-data" };
+        let default_data_dir = if arguments.demo { "./lodestar-demo" } else { DATA_DIR };
+        let store = arguments.store.address()?.map_or_else(
+            || StoreArguments { store: file.store.take(), store_file: file.store_file.take() }.address(),
+            |address| Ok(Some(address)),
+        )?;
+        if arguments.demo && store.is_some() {
+            bail!("--demo fills the embedded store with examples; start it without --store");
+        }
         let xmpp = xmpp_access(
             arguments.xmpp_jid.or(file.xmpp_jid),
             arguments.xmpp_password_file.or(file.xmpp_password_file),
@@ -189,6 +201,7 @@ impl ServeOptions {
         };
         let options = ServeOptions {
             data_dir: arguments.data_dir.or(file.data_dir).unwrap_or_else(|| default_data_dir.into()),
+            store,
             cwmp_listeners,
             files_tls,
             nbi_listen: arguments.nbi_listen.or(file.nbi_listen).unwrap_or_else(|| loopback(7557)),

@@ -1,15 +1,13 @@
 //! `lodestar plan`: what a session would ask and tell a device, and what would be different afterwards, printed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use acs_core::path::Path;
 use acs_core::plan::Plan;
 use acs_core::rpc::AcsRequest;
 use acs_core::value::{TypedValue, Value};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use sandbox::Limits;
-use store::EmbeddedStore;
 use ui_api::{PlanRequest, PlanSubject};
 
 use crate::command_line::PlanArguments;
@@ -18,8 +16,8 @@ use crate::planning::{plan_session, to_json};
 /// Plans and prints. Returns whether no channel would fault.
 pub async fn run(arguments: PlanArguments, limits: Limits) -> Result<bool> {
     let request = request_of(&arguments)?;
-    let store = open_stored(arguments.data_dir.clone())?;
-    let planned = plan_session(&store, None, &limits, &arguments.device, request).await?;
+    let store = arguments.store.open_for_reading(arguments.data_dir.as_deref()).await?;
+    let planned = plan_session(&*store, None, &limits, &arguments.device, request).await?;
     for problem in planned.problems {
         eprintln!("lodestar: {problem}");
     }
@@ -30,16 +28,6 @@ pub async fn run(arguments: PlanArguments, limits: Limits) -> Result<bool> {
         print!("{}", to_text(&plan));
     }
     Ok(plan.faults.is_empty())
-}
-
-/// Opens the database of a data directory for reading; the server may be running.
-pub fn open_stored(data_dir: Option<PathBuf>) -> Result<EmbeddedStore> {
-    let data_dir = data_dir.unwrap_or_else(|| PathBuf::from("./lodestar-data"));
-    let database = data_dir.join("lodestar.db");
-    if !database.exists() {
-        bail!("there is no database in {}; name the server's directory with --data-dir", data_dir.display());
-    }
-    EmbeddedStore::open_read_only(&database).with_context(|| format!("opening {}", database.display()))
 }
 
 fn request_of(arguments: &PlanArguments) -> Result<PlanRequest> {

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use ui_api::{ApiKeys, FileServer, Nbi, NbiOptions, SessionBoard, Users};
 
+use crate::disk_space::Disk;
 use crate::file_urls::{self, FileUrls, FilesAddress};
 use crate::limit_options::fit_open_files;
 use crate::live::LiveConfiguration;
@@ -32,7 +33,7 @@ use crate::ports::{Calls, Repairs, SessionNews, Status};
 use crate::record::Recorder;
 use crate::session_history::SessionHistory;
 use crate::waker::{Directory, Waker, WakerParts, XmppRequests};
-use crate::{demo, disk_space, first_start, heartbeats};
+use crate::{demo, disk_space, elsewhere, first_start, heartbeats};
 
 /// Where a running server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,10 +63,7 @@ pub async fn run_telling(
     listening: impl FnOnce(&Addresses),
 ) -> Result<()> {
     create_private_directory(&options.data_dir)?;
-    let database = options.data_dir.join("lodestar.db");
-    let store_options = StoreOptions { outbox_length: options.events_kept, ..StoreOptions::default() };
-    let store = EmbeddedStore::open_with(&database, store_options);
-    let store: Arc<dyn Store> = Arc::new(store.with_context(|| format!("opening {}", database.display()))?);
+    let store = open_store(&options).await?;
     if first_start::seed(&*store).await? {
         tracing::info!("this is a new installation: the seed presets are stored");
     }
@@ -96,7 +94,7 @@ pub async fn run_telling(
         None => None,
     };
     let files_at = FilesAddress { address: files_address, is_encrypted: files_tls.is_some() };
-    let signer = file_urls::signer(&options.data_dir)?;
+    let signer = file_urls::signer(&options.data_dir, &*store).await?;
     let plain = options.plain_file_urls;
     let file_urls = FileUrls::new(signer.clone(), options.file_url_prefix.clone(), files_at, plain);
 
@@ -123,7 +121,11 @@ pub async fn run_telling(
     tasks.spawn(heartbeats::watch(store.clone(), stop.clone()));
     tasks.spawn(keeper.run(stop.clone()));
     let least_free = options.min_free_disk;
-    tasks.spawn(disk_space::watch(endpoint.clone(), options.data_dir.clone(), least_free, stop.clone()));
+    let disk = Disk { directory: options.data_dir.clone(), store: store.clone() };
+    tasks.spawn(disk_space::watch(endpoint.clone(), disk, least_free, stop.clone()));
+    if store.is_shared() {
+        tasks.spawn(elsewhere::watch(store.clone(), sessions.clone(), stop.clone()));
+    }
     let mut cwmp_addresses = Vec::new();
     for listener in cwmp_listeners {
         cwmp_addresses.push(listener.socket.local_addr()?);
@@ -210,6 +212,18 @@ pub async fn run_telling(
     while tokio::time::timeout(Duration::from_secs(30), tasks.join_next()).await.is_ok_and(|done| done.is_some()) {}
     extensions.shutdown().await;
     Ok(())
+}
+
+async fn open_store(options: &ServeOptions) -> Result<Arc<dyn Store>> {
+    let store_options = StoreOptions { outbox_length: options.events_kept, ..StoreOptions::default() };
+    if let Some(address) = &options.store {
+        let store = address.open(store_options).await?;
+        tracing::info!(%address, "the store is a MongoDB server");
+        return Ok(store);
+    }
+    let database = options.data_dir.join("lodestar.db");
+    let store = EmbeddedStore::open_with(&database, store_options);
+    Ok(Arc::new(store.with_context(|| format!("opening {}", database.display()))?))
 }
 
 fn print_addresses(addresses: &Addresses) {

@@ -230,6 +230,15 @@ pub struct Lease {
     pub token: u64,
 }
 
+/// Where the lease on a device stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LeaseState {
+    /// The last session's.
+    pub token: u64,
+    /// Who holds it now.
+    pub owner: Option<String>,
+}
+
 /// What became of a suspended session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resumption {
@@ -330,6 +339,12 @@ pub trait Store: Send + Sync {
 
     /// Who holds the lease on a device now: whether it is in session.
     async fn lease_owner(&self, device_id: &str) -> Result<Option<String>, StoreError>;
+
+    /// Where the leases on some devices stand; devices that never had one may be left out. Only a shared store knows of leases that
+    /// were taken elsewhere, so others say nothing.
+    async fn lease_states(&self, _device_ids: &[String]) -> Result<Vec<(String, LeaseState)>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Devices. Those whose stored data is damaged are left out and logged.
     async fn find_devices(&self, find: Find) -> Result<Records<StoredDevice>, StoreError>;
@@ -458,6 +473,17 @@ pub trait Store: Send + Sync {
     /// its first session is written.
     async fn note_movement(&self, device_id: &str, command_key: &str, report: MovementReport)
     -> Result<(), StoreError>;
+
+    /// A secret that all nodes of a shared store have in common: what is stored under this name, or else the proposal, which is
+    /// stored then. Other stores keep none.
+    async fn shared_secret(&self, _name: &str, proposal: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        Ok(proposal)
+    }
+
+    /// The bytes that are free where a shared store's data lie, if its server tells.
+    async fn free_disk(&self) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
 
     /// Whether the store can write and read.
     async fn health(&self) -> Result<(), StoreError>;

@@ -18,7 +18,8 @@ mod record;
 mod scoped;
 
 pub use contract::{
-    Collection, Lease, Listing, MAX_OPEN_TASKS, Resumption, Statistics, Store, StoreError, StoreOptions, StoredEvent,
+    Collection, Lease, LeaseState, Listing, MAX_OPEN_TASKS, Resumption, Statistics, Store, StoreError, StoreOptions,
+    StoredEvent,
 };
 pub use document::{device_document, value_json};
 pub use embedded::{EmbeddedStore, Restored};

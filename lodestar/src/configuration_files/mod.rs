@@ -80,7 +80,7 @@ pub type Documents = BTreeMap<(Kind, String), Json>;
 /// # Errors
 /// The place cannot be read, or the directory not be written.
 pub async fn export(arguments: &ExportArguments) -> Result<()> {
-    let documents = place::open_for_reading(&arguments.place)?.read().await?;
+    let documents = place::open_for_reading(&arguments.place).await?.read().await?;
     for problem in files::losses(&documents) {
         eprintln!("lodestar: {problem}");
     }
@@ -112,9 +112,9 @@ pub async fn apply(arguments: &ApplyArguments) -> Result<bool> {
         bail!("{} holds no files of an export", arguments.directory.display());
     }
     let place = if arguments.dry_run {
-        place::open_for_reading(&arguments.place)?
+        place::open_for_reading(&arguments.place).await?
     } else {
-        place::open_for_writing(&arguments.place)?
+        place::open_for_writing(&arguments.place).await?
     };
     let wanted = read.documents.into_iter().map(|(key, source)| (key, source.document)).collect();
     let plan = Plan::make(&place.read().await?, &wanted, &read.kinds, arguments.prune);

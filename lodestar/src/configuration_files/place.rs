@@ -1,17 +1,15 @@
-//! Where the configuration is: behind the REST API of a running server, or in a data directory.
+//! Where the configuration is: behind the REST API of a running server, or in a store.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value as Json;
-use store::{EmbeddedStore, Find, Listing, Store};
+use store::{Find, Listing, Store};
 
 use super::plan::Change;
 use super::{Documents, Kind};
 use crate::command_line::ConfigurationPlace;
 use crate::nbi_client::NbiClient;
-use crate::plan::open_stored;
 
 /// A configuration that can be read and changed.
 pub enum Place {
@@ -22,25 +20,22 @@ pub enum Place {
 }
 
 /// A place of which nothing is changed; a database may be in use.
-pub fn open_for_reading(place: &ConfigurationPlace) -> Result<Place> {
+pub async fn open_for_reading(place: &ConfigurationPlace) -> Result<Place> {
     match &place.url {
         Some(url) => Ok(Place::Nbi(client(url, place)?)),
-        None => Ok(Place::Stored(Arc::new(open_stored(place.data_dir.clone())?))),
+        None => Ok(Place::Stored(place.store.open_for_reading(place.data_dir.as_deref()).await?)),
     }
 }
 
-/// A place that is to be changed; no server may use a database.
-pub fn open_for_writing(place: &ConfigurationPlace) -> Result<Place> {
-    let Some(url) = &place.url else {
-        let directory = place.data_dir.as_deref().unwrap_or(Path::new("./lodestar-data"));
-        let database = directory.join("lodestar.db");
-        if !database.exists() {
-            bail!("there is no database in {}; name the server's directory with --data-dir", directory.display());
+/// A place that is to be changed; no server may use the database of a data directory.
+pub async fn open_for_writing(place: &ConfigurationPlace) -> Result<Place> {
+    match &place.url {
+        Some(url) => Ok(Place::Nbi(client(url, place)?)),
+        None => {
+            let store = place.store.open(place.data_dir.as_deref()).await;
+            Ok(Place::Stored(store.context("a running server is changed with --url")?))
         }
-        let store = EmbeddedStore::open(&database);
-        return Ok(Place::Stored(Arc::new(store.context("a running server is changed with --url")?)));
-    };
-    Ok(Place::Nbi(client(url, place)?))
+    }
 }
 
 fn client(url: &str, place: &ConfigurationPlace) -> Result<NbiClient> {
@@ -79,7 +74,7 @@ impl Place {
         Ok(documents)
     }
 
-    /// Makes changes, in their order: in a database all or none.
+    /// Makes changes, in their order: in a data directory all or none.
     ///
     /// # Errors
     /// The place does not take them; says which were made before.

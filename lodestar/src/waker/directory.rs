@@ -1,6 +1,7 @@
 //! The devices as the UDP port sees them: whose STUN user name it is, and what lightweight notifications tell.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +34,8 @@ pub struct Directory {
     store: Arc<dyn Store>,
     /// Signatures of notifications, and when they were made.
     seen: Mutex<HashMap<String, i64>>,
+    /// This node among others, for who holds a lease.
+    node: u64,
     owners: AtomicU64,
 }
 
@@ -47,7 +50,12 @@ impl Directory {
         names.sort_unstable();
         names.dedup();
         store.set_indexed_parameters(&names).await?;
-        Ok(Directory { store, seen: Mutex::default(), owners: AtomicU64::default() })
+        Ok(Directory {
+            store,
+            seen: Mutex::default(),
+            node: RandomState::new().hash_one(0),
+            owners: AtomicU64::default(),
+        })
     }
 
     /// Why a notification is not taken in; for the log.
@@ -96,7 +104,7 @@ impl Directory {
     /// Writes the values as those of an Inform. A running session comes first, since it would write over them.
     async fn write(&self, id: &str, signed: &SignedNotification) -> Result<(), String> {
         let text = |error: StoreError| error.to_string();
-        let owner = format!("notification-{}", self.owners.fetch_add(1, Ordering::Relaxed));
+        let owner = format!("notification-{:016x}-{}", self.node, self.owners.fetch_add(1, Ordering::Relaxed));
         let mut lease = None;
         for _ in 0..PATIENCE.0 {
             lease = self.store.acquire_lease(id, &owner, Duration::from_secs(10)).await.map_err(text)?;

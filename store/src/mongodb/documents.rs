@@ -3,13 +3,14 @@
 //! Each node counts its own changes and looks at the count every second, so that all hear of each other's. A change is counted
 //! after it is written; each start counts, too, so that a change whose node ended in between does not stay unheard.
 
-use mongodb::bson::{Document, doc};
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, Bson, Document, doc};
 use mongodb::options::ReturnDocument;
 use serde_json::Value as Json;
 
 use super::events::tell;
-use super::values::{document_json, json_document, time_or_number};
-use super::{MongoStore, failed};
+use super::values::{damaged, document_json, json_document, time_or_number};
+use super::{MongoStore, failed, is_duplicate};
 use crate::{Collection, StoreError};
 
 /// Counts changes of the configuration.
@@ -41,6 +42,26 @@ impl MongoStore {
         let revision = self.count_one(REVISION).await?;
         tell(&self.configuration, revision);
         Ok(())
+    }
+
+    /// The secret of this name: what is stored, or else the proposal.
+    pub(super) async fn agree_on(&self, name: &str, proposal: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        let doing = "agreeing on a secret";
+        let secrets = self.database.collection::<Document>("secrets");
+        let proposed = doc! { "secret": Binary { subtype: BinarySubtype::Generic, bytes: proposal } };
+        let agreed = loop {
+            let agree = doc! { "$setOnInsert": proposed.clone() };
+            let agree = secrets.find_one_and_update(doc! { "_id": name }, agree).upsert(true);
+            match agree.return_document(ReturnDocument::After).await {
+                // Another node has made it at the same time.
+                Err(error) if is_duplicate(&error) => {}
+                outcome => break outcome.map_err(failed(doing))?,
+            }
+        };
+        match agreed.and_then(|mut document| document.remove("secret")) {
+            Some(Bson::Binary(secret)) => Ok(secret.bytes),
+            _ => Err(damaged(name, "it is no secret")),
+        }
     }
 
     pub(super) async fn get_document(&self, collection: Collection, id: &str) -> Result<Option<Json>, StoreError> {

@@ -8,10 +8,12 @@ use mongodb::{Collection, IndexModel};
 
 use super::leases::OWNER;
 use super::names::{Place, device_place};
-use super::{MongoStore, failed};
+use super::{MongoStore, failed, has_code};
 use crate::StoreError;
 use crate::index_names::{field_of_name, name_of_field};
 
+/// The server's code for a collection that is not there.
+const NO_SUCH_COLLECTION: i32 = 26;
 /// What the names of chosen indexes begin with.
 const CHOSEN: &str = "lodestar ";
 /// How long a lease of a device that never became known is kept after its end.
@@ -90,7 +92,11 @@ impl MongoStore {
 
     /// Reads which fields are indexed, as queries name them, in order.
     pub(super) async fn read_chosen(&self) -> Result<Vec<String>, StoreError> {
-        let names = self.devices.list_index_names().await.map_err(failed("reading the indexes"))?;
+        let names = match self.devices.list_index_names().await {
+            // Nothing has been written yet.
+            Err(error) if has_code(&error, NO_SUCH_COLLECTION) => Vec::new(),
+            names => names.map_err(failed("reading the indexes"))?,
+        };
         let mut fields: Vec<String> =
             names.iter().filter_map(|name| name.strip_prefix(CHOSEN).map(str::to_owned)).collect();
         fields.sort();

@@ -8,15 +8,16 @@
 //! Times are those of the server's clock, whatever those of the nodes say. Tokens grow with each owner; they begin at the time in
 //! milliseconds, so that they grow also when nothing is left of earlier ones.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use mongodb::Collection;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReturnDocument;
 
-use super::values::time_or_number;
+use super::values::{id_of, time_or_number};
 use super::{MongoStore, date, failed, is_duplicate};
-use crate::{Lease, StoreError};
+use crate::{Lease, LeaseState, StoreError};
 
 /// The path of a lease in a device's document, and in one of `leases`.
 pub const PATH: &str = "_lodestar.lease";
@@ -164,6 +165,29 @@ impl MongoStore {
             }
         }
         Ok(None)
+    }
+
+    /// Where the leases of devices stand; of those that are known and of those that are not.
+    pub(super) async fn states_of_leases(&self, devices: &[String]) -> Result<Vec<(String, LeaseState)>, StoreError> {
+        let doing = "reading leases";
+        let project = doc! { "owner": format!("${OWNER}"), "token": format!("${PATH}.token"), "held": is_held() };
+        let mut states: HashMap<String, LeaseState> = HashMap::new();
+        for place in [&self.leases, &self.devices] {
+            let pipeline = [doc! { "$match": { "_id": { "$in": devices } } }, doc! { "$project": project.clone() }];
+            let mut found = place.aggregate(pipeline).await.map_err(failed(doing))?;
+            while found.advance().await.map_err(failed(doing))? {
+                let lease = found.deserialize_current().map_err(failed(doing))?;
+                let token = lease.get("token").and_then(time_or_number).and_then(|token| u64::try_from(token).ok());
+                let is_held = matches!(lease.get("held"), Some(Bson::Boolean(true)));
+                let owner = lease.get_str("owner").ok().filter(|_| is_held).map(str::to_owned);
+                let state = LeaseState { token: token.unwrap_or(0), owner };
+                let known = states.entry(id_of(&lease)).or_default();
+                if state.token >= known.token {
+                    *known = state;
+                }
+            }
+        }
+        Ok(states.into_iter().collect())
     }
 
     /// Whether an owner holds a lease now.

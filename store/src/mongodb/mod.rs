@@ -3,7 +3,7 @@
 //! Collections and documents are those of the incumbent, read as any version of it wrote them, so that its database can be taken
 //! over as it is. What it does not know is in fields and collections of its own: `_lodestar` in devices, `lodestar` in faults and
 //! operations, `state` and its kin in tasks; `endedTasks`, `transfers`, `outbox`, `counters`, `leases`,
-//! `suspendedSessions`, the bucket `uploads`.
+//! `suspendedSessions`, `secrets`, the bucket `uploads`.
 //!
 //! # What is written together
 //!
@@ -21,6 +21,7 @@
 //!
 //! Writes wait for a majority of the replica set and its journals, unless the address says otherwise. Reads go to the primary.
 
+mod connecting;
 mod devices;
 mod documents;
 mod events;
@@ -47,14 +48,11 @@ mod watching;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use mongodb::Database;
 use mongodb::bson::Document;
 use mongodb::error::{Error, ErrorKind, WriteFailure};
-use mongodb::event::EventHandler;
-use mongodb::event::command::CommandEvent;
-use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
-use mongodb::{Client, Database};
 use tokio::sync::watch;
 
 use crate::{StoreError, StoreOptions};
@@ -67,8 +65,6 @@ use values::date;
 pub const DEFAULT_DATABASE: &str = "genieacs";
 /// The server's code for a value that a unique index has already.
 const DUPLICATE_KEY: i32 = 11_000;
-/// How long a server is looked for before an operation fails.
-const SELECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The store on a MongoDB server.
 #[derive(Clone)]
@@ -88,9 +84,14 @@ pub(crate) fn failed(doing: &'static str) -> impl Fn(Error) -> StoreError + Copy
 
 /// Whether a write was refused because of a unique index.
 fn is_duplicate(error: &Error) -> bool {
+    has_code(error, DUPLICATE_KEY)
+}
+
+/// Whether a command or a write was refused with this code.
+fn has_code(error: &Error, code: i32) -> bool {
     match &*error.kind {
-        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
-        ErrorKind::Command(error) => error.code == DUPLICATE_KEY,
+        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == code,
+        ErrorKind::Command(error) => error.code == code,
         _ => false,
     }
 }
@@ -99,14 +100,6 @@ fn is_duplicate(error: &Error) -> bool {
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// An address without what is secret in it, for logs and messages.
-pub fn public_address(address: &str) -> String {
-    match (address.split_once("://"), address.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{}", host.split('?').next().unwrap_or_default()),
-        _ => address.split('?').next().unwrap_or_default().to_owned(),
-    }
 }
 
 impl MongoStore {
@@ -118,28 +111,28 @@ impl MongoStore {
 
     /// The same with options.
     pub async fn connect_with(address: &str, options: StoreOptions) -> Result<MongoStore, StoreError> {
-        let doing = "reading the database's address";
-        let mut client_options = ClientOptions::parse(address).await.map_err(failed(doing))?;
-        let commands = Arc::new(AtomicU64::new(0));
-        let counted = commands.clone();
-        client_options.command_event_handler = Some(EventHandler::callback(move |event| {
-            if matches!(event, CommandEvent::Started(_)) {
-                counted.fetch_add(1, Ordering::Relaxed);
-            }
-        }));
-        client_options.app_name.get_or_insert_with(|| "lodestar".to_owned());
-        client_options.server_selection_timeout.get_or_insert(SELECTION_TIMEOUT);
-        let durable = || WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
-        client_options.write_concern.get_or_insert_with(durable);
-        let name = client_options.default_database.clone().unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
-        let client = Client::with_options(client_options).map_err(failed("connecting to the database"))?;
-        let store = MongoStore::on(client.database(&name), options, commands);
+        let store = MongoStore::connect_for_reading(address).await?.with_options(options);
         store.make_indexes().await?;
         store.retire_left_over().await?;
         store.count_one(documents::REVISION).await?;
         store.look().await?;
         tokio::spawn(watching::watch(Arc::downgrade(&store.0)));
         Ok(store)
+    }
+
+    /// Connects to look at what is stored: nothing is written by itself, and what changes is not told.
+    pub async fn connect_for_reading(address: &str) -> Result<MongoStore, StoreError> {
+        let commands = Arc::new(AtomicU64::new(0));
+        let client = connecting::client(address, &commands).await?;
+        let database = client.default_database().unwrap_or_else(|| client.database(DEFAULT_DATABASE));
+        connecting::check_server(&database).await?;
+        let store = MongoStore::on(database, StoreOptions::default(), commands);
+        store.read_chosen().await?;
+        Ok(store)
+    }
+
+    fn with_options(self, options: StoreOptions) -> MongoStore {
+        MongoStore::on(self.database.clone(), options, self.commands.clone())
     }
 
     fn on(database: Database, options: StoreOptions, commands: Arc<AtomicU64>) -> MongoStore {
@@ -180,24 +173,5 @@ impl MongoStore {
     /// The database itself, for what no store does: dropping it, or looking at what is stored.
     pub fn database(&self) -> &Database {
         &self.0.database
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_shown_without_secrets() {
-        for (address, shown) in [
-            (
-                "mongodb://user:p%40ss@a.example:27017,b.example/acs?tls=true&tlsCertificateKeyFilePassword=x",
-                "mongodb://a.example:27017,b.example/acs",
-            ),
-            ("mongodb+srv://u:p@cluster.example/", "mongodb+srv://cluster.example/"),
-            ("mongodb://127.0.0.1:21001/acs", "mongodb://127.0.0.1:21001/acs"),
-        ] {
-            assert_eq!(public_address(address), shown);
-        }
     }
 }

@@ -22,8 +22,8 @@ use super::tasks::UNDECIDED;
 use super::values::{object_id, time_or_number};
 use super::{MongoStore, documents, failed};
 use crate::{
-    Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, Listing, Records, Resumption, Statistics, Store,
-    StoreError, StoredEvent, UploadUsage,
+    Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, LeaseState, Listing, Records, Resumption, Statistics,
+    Store, StoreError, StoredEvent, UploadUsage,
 };
 
 impl MongoStore {
@@ -114,6 +114,10 @@ impl Store for MongoStore {
 
     async fn release_lease(&self, lease: &Lease) -> Result<bool, StoreError> {
         self.free(lease).await
+    }
+
+    async fn lease_states(&self, device_ids: &[String]) -> Result<Vec<(String, LeaseState)>, StoreError> {
+        self.states_of_leases(device_ids).await
     }
 
     async fn lease_owner(&self, device_id: &str) -> Result<Option<String>, StoreError> {
@@ -274,6 +278,17 @@ impl Store for MongoStore {
         report: MovementReport,
     ) -> Result<(), StoreError> {
         self.add_movement(device_id, command_key, &report).await
+    }
+
+    async fn shared_secret(&self, name: &str, proposal: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        self.agree_on(name, proposal).await
+    }
+
+    async fn free_disk(&self) -> Result<Option<u64>, StoreError> {
+        let doing = "asking for the free disk space";
+        let sizes = self.database().run_command(doc! { "dbStats": 1 }).await.map_err(failed(doing))?;
+        let size = |name: &str| sizes.get(name).and_then(time_or_number).and_then(|size| u64::try_from(size).ok());
+        Ok(size("fsTotalSize").zip(size("fsUsedSize")).map(|(total, used)| total.saturating_sub(used)))
     }
 
     async fn health(&self) -> Result<(), StoreError> {

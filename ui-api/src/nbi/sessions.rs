@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use serde_json::Value as Json;
 use store::StoreError;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Sends connection requests (TR-069 §3.2.2).
 #[async_trait]
@@ -60,6 +60,8 @@ pub struct SessionBoard {
     followers: Mutex<HashMap<String, Vec<watch::Sender<SessionPhase>>>>,
     /// The number of followed devices, so that a session that nobody waits for costs no lock.
     followed: AtomicUsize,
+    /// Somebody has begun to follow.
+    joined: Notify,
 }
 
 impl SessionBoard {
@@ -71,6 +73,21 @@ impl SessionBoard {
     /// A device's session is over, and what it changed is stored.
     pub fn session_ended(&self, device_id: &str) {
         self.advance(device_id, SessionPhase::Running, SessionPhase::Ended);
+    }
+
+    /// The devices whose sessions somebody follows.
+    pub fn followed(&self) -> Vec<String> {
+        if self.followed.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let Ok(mut followers) = self.followers.lock() else { return Vec::new() };
+        self.sweep(&mut followers);
+        followers.keys().cloned().collect()
+    }
+
+    /// Returns when somebody begins to follow a device, or has done so since this returned last.
+    pub async fn joined(&self) {
+        self.joined.notified().await;
     }
 
     fn advance(&self, device_id: &str, from: SessionPhase, to: SessionPhase) {
@@ -108,6 +125,7 @@ impl SessionWatch for SessionBoard {
             followers.entry(device_id.to_owned()).or_default().push(sender);
             self.followed.store(followers.len(), Ordering::Release);
         }
+        self.joined.notify_one();
         receiver
     }
 }
