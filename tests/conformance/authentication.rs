@@ -4,6 +4,7 @@ use sim::FaultRule;
 use sim::http::digest::{Algorithm, Challenge, Protection, Signed};
 
 use crate::kit::{Answer, Certificates, Device, Inform, Server, Setup, TlsClient, eventually};
+use crate::test_store::is_embedded_or_skips;
 
 const SHARED: &str = "AUTH('acs', 'sesame')";
 const ID: &str = "0A1B2C-SimCPE-1";
@@ -184,6 +185,9 @@ fn a8_who_guesses_is_slowed_down_and_no_password_is_kept() {
     // What is right is not looked at now, from here.
     authenticate(&mut server.device("1"), "acs", "sesame").expect_status(401);
     assert!(server.stored("0A1B2C-Box-1").is_null());
+    if !is_embedded_or_skips() {
+        return;
+    }
     let kept = std::fs::read(server.data_dir().join("lodestar.db-wal")).unwrap();
     let has = |text: &str| kept.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(has("device.authentication_failed") && !has("guess-"));

@@ -19,6 +19,8 @@ mod parameters;
 mod quirks;
 mod sessions;
 mod software_modules;
+#[path = "../test_store.rs"]
+mod test_store;
 mod tolerance;
 mod transfers;
 mod udp;

@@ -5,7 +5,6 @@ use std::net::UdpSocket;
 use acs_core::change::SessionChange;
 use acs_core::heartbeat::Heartbeat;
 use serde_json::Value as Json;
-use store::Store;
 
 use crate::kit::{Server, Setup, eventually};
 

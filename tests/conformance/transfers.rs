@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use ui_api::{Direction, Grant, content_mark};
 
 use crate::kit::{Answer, Connection, Device, Inform, Server, Setup};
+use crate::test_store;
 
 const FIRMWARE: &str = "1 Firmware Upgrade Image";
 const CWMP_1_2: &str = "urn:dslforum-org:cwmp-1-2";
@@ -66,7 +67,9 @@ fn ask(server: &Server, method: &str, path: &str, headers: &str, body: &str) -> 
 
 /// A path that the server would have signed for a device.
 fn signed(server: &Server, direction: Direction, file_name: &str, content: &str) -> String {
-    let signer = file_urls::signer(server.data_dir()).unwrap();
+    let directory = server.data_dir();
+    let signer =
+        server.run(async { file_urls::signer(directory, &*test_store::look_at(directory).await).await.unwrap() });
     let grant = Grant {
         direction,
         device_id: "0A1B2C-Box-F7".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::kit::Server;
+use crate::kit::{Server, store_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scripts_are_compared_with_stored_devices() {
@@ -23,7 +23,7 @@ async fn scripts_are_compared_with_stored_devices() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lodestar"));
         command.arg("check").args([&good, &bad]);
         if is_compared {
-            command.arg("--data-dir").arg(server.data_dir());
+            command.arg("--data-dir").arg(server.data_dir()).envs(store_of(server.data_dir()));
         }
         let output = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();

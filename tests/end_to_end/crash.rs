@@ -8,10 +8,11 @@ use sim::load::{self, LoadKind, LoadOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::kit::{Server, eventually, stored_sequences};
+use crate::test_store::DataDir;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_session_that_got_its_last_answer_survives_kill_9() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = DataDir::new();
     let acknowledged: Arc<Mutex<BTreeMap<String, u64>>> = Arc::default();
     for round in 0..3 {
         let mut server = Server::start_on(directory.path());
@@ -60,7 +61,7 @@ async fn every_session_that_got_its_last_answer_survives_kill_9() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn configuration_tasks_and_faults_survive_a_restart() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = DataDir::new();
     let mut server = Server::start_on(directory.path());
     server.preset("broken", json!({"channel": "broken"}), "throw \"no\";");
     let mut device = server.device("E2E1", |_| {});

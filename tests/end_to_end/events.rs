@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::kit::{KEY, Server};
+use crate::test_store::DataDir;
 
 /// A stream of events that is being read.
 struct Following(BufReader<TcpStream>);
@@ -59,7 +60,7 @@ fn kept(server: &Server) -> Vec<Json> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_goes_on_behind_a_restart_without_loss_or_repetition() {
     const DEVICE: &str = "0A1B2C-SimCPE-EV1";
-    let directory = tempfile::tempdir().unwrap();
+    let directory = DataDir::new();
     let mut server = Server::start_on(directory.path());
     let mut following = Following::open(&server, "/events", "");
     let mut seen = Vec::new();

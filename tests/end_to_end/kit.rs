@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::test_store::{DataDir, address_of};
 
 /// The key that the server is given at its first start.
 pub const KEY: &str = "end-to-end-key-0123456789abcdef0123456789";
@@ -29,7 +30,7 @@ pub struct Server {
 }
 
 enum Directory {
-    Own(TempDir),
+    Own(DataDir),
     Given(PathBuf),
 }
 
@@ -61,7 +62,7 @@ impl Server {
 
     /// The same with further arguments.
     pub fn start_bare_with(arguments: &[&str]) -> Server {
-        let server = Server::start_in(Directory::Own(tempfile::tempdir().unwrap()), arguments);
+        let server = Server::start_in(Directory::Own(DataDir::new()), arguments);
         for name in ["bootstrap", "default", "inform"] {
             server.request("DELETE", &format!("/presets/{name}"), "");
         }
@@ -70,7 +71,7 @@ impl Server {
 
     /// Starts with the seed presets, and further arguments.
     pub fn start_with(arguments: &[&str]) -> Server {
-        Server::start_in(Directory::Own(tempfile::tempdir().unwrap()), arguments)
+        Server::start_in(Directory::Own(DataDir::new()), arguments)
     }
 
     /// Starts on a directory that outlives the server.
@@ -95,7 +96,7 @@ impl Server {
     pub fn start_within(namespace: &str, cwmp: SocketAddr, nbi: SocketAddr, arguments: &[&str]) -> Server {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_lodestar")]);
-        Server::spawn(command, Directory::Own(tempfile::tempdir().unwrap()), cwmp, nbi, arguments)
+        Server::spawn(command, Directory::Own(DataDir::new()), cwmp, nbi, arguments)
     }
 
     fn spawn(
@@ -115,6 +116,7 @@ impl Server {
             .args(["--cwmp-listen", &cwmp.to_string(), "--nbi-listen", &nbi.to_string()])
             .args(["--files-listen", &files.to_string()])
             .args(arguments)
+            .envs(store_of(&data_dir))
             .env("LODESTAR_INITIAL_API_KEY", KEY)
             .env("LODESTAR_INITIAL_PASSWORD", PASSWORD)
             .stdout(Stdio::null())
@@ -297,6 +299,11 @@ impl Drop for RunningDevice {
         self.stop.cancel();
         self.running.abort();
     }
+}
+
+/// The variables that name the store of a data directory, for commands that work on it.
+pub fn store_of(data_dir: &Path) -> Option<(&'static str, String)> {
+    address_of(data_dir).map(|address| ("LODESTAR_STORE", address))
 }
 
 pub fn free_address() -> SocketAddr {

@@ -14,6 +14,7 @@ mod kit;
 mod monitoring;
 mod nat;
 mod nbi;
+mod nodes;
 mod operations;
 mod overload;
 mod planning;
@@ -21,6 +22,8 @@ mod provisioning;
 mod replaying;
 mod session_history;
 mod simulating_router;
+#[path = "../test_store.rs"]
+mod test_store;
 mod transfers;
 mod uploads;
 mod waking;

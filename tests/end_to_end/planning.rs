@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::kit::Server;
+use crate::kit::{Server, store_of};
 
 const DEVICE: &str = "0A1B2C-SimCPE-DEMO00000001";
 
@@ -13,11 +13,12 @@ fn plan(server: &Server, arguments: &[&str]) -> (String, Option<i32>) {
         .arg("plan")
         .arg("--data-dir")
         .arg(server.data_dir())
+        .envs(store_of(server.data_dir()))
         .args(arguments)
         .output()
         .unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
-    (String::from_utf8(output.stdout).unwrap() + &errors, output.status.code())
+    (String::from_utf8(output.stdout).unwrap() + errors.as_str(), output.status.code())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,7 +38,7 @@ fn replay(files: &[PathBuf], arguments: &[&str]) -> (String, Option<i32>) {
     let output =
         Command::new(env!("CARGO_BIN_EXE_lodestar")).arg("replay").args(files).args(arguments).output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
-    (String::from_utf8(output.stdout).unwrap() + &errors, output.status.code())
+    (String::from_utf8(output.stdout).unwrap() + errors.as_str(), output.status.code())
 }
 
 fn assert_equal(files: &[PathBuf]) -> String {

@@ -1,9 +1,9 @@
 //! What happened in a device's last sessions, as the REST API tells it.
 
 use serde_json::{Value as Json, json};
-use tempfile::TempDir;
 
 use crate::kit::{Server, eventually};
+use crate::test_store::DataDir;
 
 const DEVICE: &str = "0A1B2C-SimCPE-DEMO00000001";
 const CODE: &str = "Device.DeviceInfo.ProvisioningCode";
@@ -56,7 +56,7 @@ async fn sessions_are_listed_and_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_with_faults_outlast_a_restart_and_those_that_are_configured() {
-    let directory = TempDir::new().unwrap();
+    let directory = DataDir::new();
     let mut server = Server::start_on(directory.path());
     server.preset("broken", json!({"events": {"1 BOOT": true}}), "throw \"broken\";");
     let mut device = server.device("DEMO00000001", |_| {});

@@ -12,13 +12,13 @@ use lodestar::options::ServeOptions;
 use lodestar::serve::{Addresses, run_telling};
 use sandbox::Limits;
 use serde_json::{Value as Json, json};
-use store::{Collection, EmbeddedStore, Store};
-use tempfile::TempDir;
+use store::{Collection, Store};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::device::Device;
 use super::wire::{Answer, Connection};
+use crate::test_store::{self, DataDir};
 
 /// What a server starts with.
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl Setup {
     }
 
     pub fn start(mut self) -> Server {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = DataDir::new();
         if let Some(text) = &self.file {
             let path = directory.path().join("lodestar.toml");
             std::fs::write(&path, text).unwrap();
@@ -87,9 +87,9 @@ impl Setup {
     }
 
     async fn prepare(&self, directory: &Path) {
-        let store = EmbeddedStore::open(&directory.join("lodestar.db")).unwrap();
+        let store = test_store::open(directory).await;
         if self.has_seeds {
-            first_start::seed(&store).await.unwrap();
+            first_start::seed(&*store).await.unwrap();
         } else {
             // With any provision the installation is not new.
             store.put(Collection::Provisions, "nothing", json!({ "script": "" })).await.unwrap();
@@ -103,7 +103,7 @@ impl Setup {
 /// A running server.
 pub struct Server {
     running: Option<Running>,
-    directory: TempDir,
+    directory: DataDir,
     arguments: ServeArguments,
     /// For simulated devices.
     runtime: Runtime,
@@ -120,6 +120,7 @@ impl Running {
         let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let mut arguments = arguments.clone();
         arguments.data_dir = Some(directory.to_owned());
+        arguments.store = test_store::arguments_of(directory);
         if arguments.cwmp_listen.is_empty() {
             arguments.cwmp_listen = vec![free];
         }
@@ -170,11 +171,9 @@ impl Server {
     }
 
     /// The same, with a change of what is stored in between.
-    pub fn restart_after(&mut self, change: impl AsyncFnOnce(&EmbeddedStore)) {
+    pub fn restart_after(&mut self, change: impl AsyncFnOnce(&dyn Store)) {
         self.running.take().unwrap().stop();
-        let store = EmbeddedStore::open(&self.directory.path().join("lodestar.db")).unwrap();
-        self.runtime.block_on(change(&store));
-        drop(store);
+        self.runtime.block_on(async { change(&*test_store::open(self.directory.path()).await).await });
         self.running = Some(Running::start(self.directory.path(), &self.arguments));
     }
 
@@ -271,8 +270,7 @@ impl Server {
 
     /// The details of all outbox events of a kind, the oldest first.
     pub fn outbox(&self, kind: &str) -> Vec<Json> {
-        let path = self.directory.path().join("lodestar.db");
-        let events = self.run(async { EmbeddedStore::open_read_only(&path).unwrap().events_after(0, 10_000).await });
+        let events = self.run(async { test_store::look_at(self.data_dir()).await.events_after(0, 10_000).await });
         events
             .unwrap()
             .into_iter()
