@@ -8,6 +8,7 @@
 //! [`session`] is one document on its way to one router.
 
 pub mod compare;
+pub mod issue;
 pub mod ledger;
 pub mod management;
 pub mod needs;
@@ -15,7 +16,9 @@ pub mod orchestrator;
 pub mod phase;
 pub mod plan;
 pub mod port;
+pub mod quote;
 pub mod session;
 pub mod snapshot;
+pub mod state;
 pub mod step;
 pub mod tag;
