@@ -511,6 +511,7 @@ pub fn steps() -> Vec<Step> {
     ]
 =======
 //! What the tests share: the documents.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::path::Path;
 
