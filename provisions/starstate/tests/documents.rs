@@ -1,14 +1,13 @@
 //! The documents of `documents/`, read.
 
-#[path = "kit/mod.rs"]
-mod kit;
+mod texts;
 
 use starstate::issue::Severity;
 use starstate::state::{self, Secrets};
 
 #[test]
 fn every_document_is_read_without_mistakes() {
-    for (name, text) in kit::documents() {
+    for (name, text) in texts::documents() {
         let document = state::parse(&text).unwrap();
         let errors: Vec<_> = document.issues.iter().filter(|issue| issue.severity == Severity::Error).collect();
         assert!(errors.is_empty(), "{name}: {errors:?}");
@@ -17,7 +16,7 @@ fn every_document_is_read_without_mistakes() {
 
 #[test]
 fn no_field_of_a_document_is_unknown() {
-    for (name, text) in kit::documents() {
+    for (name, text) in texts::documents() {
         let document = state::parse(&text).unwrap();
         let unknown: Vec<_> = document.issues.iter().filter(|issue| issue.message.contains("no such field")).collect();
         assert!(unknown.is_empty(), "{name}: {unknown:?}");
@@ -26,7 +25,7 @@ fn no_field_of_a_document_is_unknown() {
 
 #[test]
 fn what_is_written_reads_the_same() {
-    for (name, text) in kit::documents() {
+    for (name, text) in texts::documents() {
         let document = state::parse(&text).unwrap();
         let written = document.state.to_json(Secrets::Shown);
         let again = state::read(&written);
@@ -37,10 +36,10 @@ fn what_is_written_reads_the_same() {
 
 #[test]
 fn a_masked_document_has_no_secret() {
-    for (name, text) in kit::documents() {
+    for (name, text) in texts::documents() {
         let document = state::parse(&text).unwrap();
         for text in [document.state.to_json(Secrets::Masked).to_string(), format!("{document:?}")] {
-            for secret in kit::SECRETS {
+            for secret in texts::SECRETS {
                 assert!(!text.contains(secret), "{name}: {secret}");
             }
         }
