@@ -2,7 +2,7 @@
 //!
 //! [`read`] takes both spellings, the canonical one (camelCase) and the wizard's own (PascalCase, other shapes; [`dialect`] moves
 //! those to their canonical place). It reports every mistake with its place and goes on. Not here: whether what the document says makes
-//! sense ([`crate::validation`]), and what follows from it ([`crate::decompose`], [`crate::compile`]).
+//! sense together, and what follows from it ([`crate::decompose`]).
 
 mod choose;
 mod clients;
