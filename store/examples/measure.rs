@@ -2,10 +2,11 @@
 //! queries with and without an index.
 //!
 //! ```text
-//! cargo run --release -p store --example measure -- DIRECTORY [DEVICES] [PARAMETERS] [SESSIONS]
+//! cargo run --release -p store --example measure -- DIRECTORY [DEVICES] [PARAMETERS] [SESSIONS] [keep]
 //! ```
 //!
-//! The directory should be on the disk that the store will use; `lodestar-measure.db` is created in it and removed in the end.
+//! The directory should be on the disk that the store will use. `lodestar.db` is created in it, and removed in the end unless it is to
+//! be kept: then `lodestar serve --data-dir DIRECTORY` serves a fleet to ask.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program for developers")]
 
 use std::path::Path;
@@ -28,12 +29,16 @@ const CONCURRENT: usize = 64;
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some(directory) = arguments.first().map(Path::new) else {
-        eprintln!("usage: measure DIRECTORY [DEVICES] [PARAMETERS] [SESSIONS]");
+        eprintln!("usage: measure DIRECTORY [DEVICES] [PARAMETERS] [SESSIONS] [keep]");
         std::process::exit(2);
     };
     let number = |index: usize, default: usize| arguments.get(index).map_or(default, |text| text.parse().unwrap());
     let (devices, parameters, sessions) = (number(1, 10_000), number(2, 600), number(3, 20_000));
-    let path = directory.join("lodestar-measure.db");
+    let path = directory.join("lodestar.db");
+    if path.exists() {
+        eprintln!("{} exists already", path.display());
+        std::process::exit(2);
+    }
     let store = EmbeddedStore::open(&path).unwrap();
 
     let template = tree(parameters);
@@ -110,6 +115,9 @@ async fn main() {
     }
     report("read all devices", started, count);
     drop((all, store));
+    if arguments.get(4).is_some_and(|argument| argument == "keep") {
+        return;
+    }
     for suffix in ["", "-wal", "-shm", ".lock"] {
         let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
     }

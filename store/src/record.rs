@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use acs_core::device::{DeviceHead, InformedValue, StoredDevice, Tags};
 use acs_core::query::{FieldValue, Record};
-use acs_core::tree::codec::{CodecError, HEAD_ROOTS};
+use acs_core::tree::codec::{CodecError, HEAD_ROOTS, Selection};
 use acs_core::tree::{DeviceTree, Node};
 use acs_core::value::{TypedValue, Value, XsdType};
 
@@ -18,7 +18,7 @@ pub struct DeviceRecord<'a> {
 
 /// Where the tree comes from.
 enum Source<'a> {
-    Encoded { bytes: &'a [u8], tree: OnceCell<Result<DeviceTree, CodecError>> },
+    Encoded { bytes: &'a [u8], selection: &'a Selection, tree: OnceCell<Result<DeviceTree, CodecError>> },
     Decoded(&'a DeviceTree),
     None,
 }
@@ -36,9 +36,20 @@ enum Known<'r> {
 impl<'a> DeviceRecord<'a> {
     /// A device's parts as they are stored; no bytes mean that no tree was ever written.
     pub fn new(head: &'a DeviceHead, tags: &'a Tags, encoded_tree: &'a [u8]) -> DeviceRecord<'a> {
+        static EVERYTHING: Selection = Selection::everything();
+        DeviceRecord::selecting(head, tags, encoded_tree, &EVERYTHING)
+    }
+
+    /// The same, where only some fields will be asked for: see [`selection_of`].
+    pub fn selecting(
+        head: &'a DeviceHead,
+        tags: &'a Tags,
+        encoded_tree: &'a [u8],
+        selection: &'a Selection,
+    ) -> DeviceRecord<'a> {
         let source = match encoded_tree {
             [] => Source::None,
-            bytes => Source::Encoded { bytes, tree: OnceCell::new() },
+            bytes => Source::Encoded { bytes, selection, tree: OnceCell::new() },
         };
         DeviceRecord { head, tags, source }
     }
@@ -61,17 +72,21 @@ impl<'a> DeviceRecord<'a> {
         }
     }
 
-    /// The tree, if it was decoded here.
+    /// The tree, if all of it was decoded here.
     pub(crate) fn into_tree(self) -> Option<DeviceTree> {
         match self.source {
-            Source::Encoded { tree, .. } => tree.into_inner().and_then(Result::ok),
+            Source::Encoded { tree, selection, .. } if selection.is_everything() => {
+                tree.into_inner().and_then(Result::ok)
+            }
             _ => None,
         }
     }
 
     fn tree(&self) -> Option<&DeviceTree> {
         match &self.source {
-            Source::Encoded { bytes, tree } => tree.get_or_init(|| DeviceTree::decode(bytes)).as_ref().ok(),
+            Source::Encoded { bytes, selection, tree } => {
+                tree.get_or_init(|| DeviceTree::decode_selected(bytes, selection)).as_ref().ok()
+            }
             Source::Decoded(tree) => Some(tree),
             Source::None => None,
         }
@@ -154,15 +169,24 @@ impl Record for DeviceRecord<'_> {
                 .find(|(name, _)| *name == tag)
                 .map_or(FieldValue::Missing, |(_, value)| text(value));
         }
-        let (path, attribute) = match name.rsplit_once('.') {
-            Some((path, attribute)) if attribute.starts_with('_') => (path, attribute),
-            _ => (name, ""),
-        };
+        let (path, attribute) = path_and_attribute(name);
         let root = path.split('.').next().unwrap_or_default();
         if root.is_empty() || root.starts_with('_') || path.ends_with('.') || HEAD_ROOTS.contains(&root) {
             return FieldValue::Missing;
         }
         field_of(&self.known(path), attribute)
+    }
+}
+
+/// What is needed of a stored tree to answer for these fields.
+pub fn selection_of<'f>(fields: impl IntoIterator<Item = &'f str>) -> Selection {
+    Selection::of(fields.into_iter().map(|field| path_and_attribute(field).0))
+}
+
+fn path_and_attribute(field: &str) -> (&str, &str) {
+    match field.rsplit_once('.') {
+        Some((path, attribute)) if attribute.starts_with('_') => (path, attribute),
+        _ => (field, ""),
     }
 }
 

@@ -77,6 +77,14 @@ struct Rare<'a> {
     created_for: Option<&'a str>,
 }
 
+impl Entry<'_> {
+    /// Leaves the node out: the next one's times are relative to its.
+    fn pass(&self, base: &mut i64) {
+        let times = self.enumerated.into_iter().chain(self.value.as_ref().map(|value| value.at));
+        *base = times.fold(*base, i64::wrapping_add);
+    }
+}
+
 const TYPES: [XsdType; 9] = [
     XsdType::String,
     XsdType::Int,
@@ -108,9 +116,14 @@ impl DeviceTree {
 
     /// Reads a stored form of any version.
     pub fn decode(bytes: &[u8]) -> Result<DeviceTree, CodecError> {
+        DeviceTree::decode_selected(bytes, &Selection::everything())
+    }
+
+    /// Reads what is selected of a stored form, and what is above it.
+    pub fn decode_selected(bytes: &[u8], selection: &Selection) -> Result<DeviceTree, CodecError> {
         match bytes.split_first() {
             None => Err(CodecError::Empty),
-            Some((&VERSION, block)) => decode_version_1(block),
+            Some((&VERSION, block)) => decode_version_1(block, selection),
             Some((&version, _)) => Err(CodecError::Version(version)),
         }
     }
@@ -163,6 +176,42 @@ impl DeviceTree {
     }
 }
 
+/// Which nodes of a stored tree are wanted. To look for a few in many trees costs a fraction of making the trees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// The wanted paths, in segments; `None`: all there are.
+    paths: Option<Vec<Vec<String>>>,
+}
+
+impl Selection {
+    /// Paths are told apart by the bits of a mask.
+    const MOST: usize = u64::BITS as usize;
+
+    /// Every node.
+    pub const fn everything() -> Selection {
+        Selection { paths: None }
+    }
+
+    /// The nodes of these paths; every node when they are very many.
+    pub fn of<'p>(paths: impl IntoIterator<Item = &'p str>) -> Selection {
+        let segments = |path: &str| path.split('.').map(str::to_owned).collect();
+        let paths: Vec<Vec<String>> = paths.into_iter().map(segments).collect();
+        Selection { paths: (paths.len() <= Selection::MOST).then_some(paths) }
+    }
+
+    /// Whether every node is wanted.
+    pub fn is_everything(&self) -> bool {
+        self.paths.is_none()
+    }
+
+    /// The paths, of those in the mask, that lead to this name or through it. Depths begin at 1.
+    fn through(&self, mask: u64, depth: usize, name: &str) -> u64 {
+        let Some(paths) = &self.paths else { return mask };
+        let leads = |index: &usize| paths[*index].get(depth - 1).is_some_and(|segment| segment == name);
+        (0..paths.len()).filter(|index| mask & 1 << index != 0).filter(leads).fold(0, |mask, index| mask | 1 << index)
+    }
+}
+
 /// The highest bit of a stored notification is [`StoredAttributes::plain_only`]: so this format, which came before it, has room for it.
 const PLAIN_ONLY: u8 = 0x80;
 
@@ -199,7 +248,7 @@ impl Content<'_> {
     }
 }
 
-fn decode_version_1(block: &[u8]) -> Result<DeviceTree, CodecError> {
+fn decode_version_1(block: &[u8], selection: &Selection) -> Result<DeviceTree, CodecError> {
     let format = |error: postcard::Error| CodecError::Format(error.to_string());
     let (size, packed) =
         lz4_flex::block::uncompressed_size(block).map_err(|e| CodecError::Compression(e.to_string()))?;
@@ -210,9 +259,12 @@ fn decode_version_1(block: &[u8]) -> Result<DeviceTree, CodecError> {
     let plain = lz4_flex::decompress(packed, size).map_err(|e| CodecError::Compression(e.to_string()))?;
     let ((count, root_enumerated), mut rest) = postcard::take_from_bytes::<(u32, i64)>(&plain).map_err(format)?;
     let mut tree = DeviceTree::new();
-    tree.nodes.reserve((count as usize).min(plain.len()));
+    if selection.is_everything() {
+        tree.nodes.reserve((count as usize).min(plain.len()));
+    }
     tree.nodes[0].enumerated_at = root_enumerated;
-    let mut ancestors: Vec<NodeId> = vec![DeviceTree::ROOT];
+    // The node of each level, and the selected paths that lead through it: none through a node that is left out.
+    let mut ancestors: Vec<(NodeId, u64)> = vec![(DeviceTree::ROOT, u64::MAX)];
     let mut base = 0i64;
     for _ in 0..count {
         let (entry, after) = postcard::take_from_bytes::<Entry<'_>>(rest).map_err(format)?;
@@ -222,9 +274,16 @@ fn decode_version_1(block: &[u8]) -> Result<DeviceTree, CodecError> {
             return Err(CodecError::Format(format!("{:?} has no parent", entry.name)));
         }
         ancestors.truncate(depth);
-        let parent = ancestors[depth - 1];
-        let id = tree.append(parent, entry, &mut base);
-        ancestors.push(id);
+        let (parent, mask) = ancestors[depth - 1];
+        let mask = selection.through(mask, depth, entry.name);
+        let id = match mask {
+            0 => {
+                entry.pass(&mut base);
+                DeviceTree::ROOT
+            }
+            _ => tree.append(parent, entry, &mut base),
+        };
+        ancestors.push((id, mask));
     }
     tree.changes = 0;
     Ok(tree)
@@ -322,6 +381,29 @@ mod tests {
         let other = decoded.node(decoded.find("Device.B").unwrap()).xsd_type();
         assert_eq!(other.as_str(), "vendor:thing");
         assert_eq!(decoded.node(decoded.find("Device.A").unwrap()).enumerated_at, 950);
+    }
+
+    #[test]
+    fn what_is_selected_decodes_as_in_the_whole_tree() {
+        let tree = sample();
+        let whole = DeviceTree::decode(&tree.encode()).unwrap();
+        let paths: Vec<String> = whole.descendants(DeviceTree::ROOT).iter().map(|id| whole.path_text(*id)).collect();
+        let decode = |wanted: &[&str]| {
+            DeviceTree::decode_selected(&tree.encode(), &Selection::of(wanted.iter().copied())).unwrap()
+        };
+        for path in &paths {
+            let part = decode(&["Elsewhere.A", path]);
+            let alone = |tree: &DeviceTree| {
+                let mut node = tree.node(tree.find(path).unwrap()).clone();
+                (node.parent, node.children) = (DeviceTree::ROOT, Vec::new());
+                node
+            };
+            assert_eq!(alone(&part), alone(&whole), "{path}");
+            assert_eq!(part.len(), path.split('.').count() + 1, "{path}");
+        }
+        assert_eq!(decode(&[]).len(), 1);
+        assert_eq!(decode(&[]).node(DeviceTree::ROOT).enumerated_at, 900);
+        assert_eq!(decode(&["Device.A.2.Name"; 65]), whole);
     }
 
     #[test]

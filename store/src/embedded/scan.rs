@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use acs_core::device::{DeviceHead, StoredDevice};
 use acs_core::query::{FieldValue, Query, Record, Sort, compare_records};
+use acs_core::tree::codec::Selection;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ use super::failed;
 use super::index::indexed_fields;
 use super::plan::{Condition, Order, OrderBy, Plan};
 use super::readers::{Lane, Readers};
+use crate::record::selection_of;
 use crate::{DeviceRecord, Find, QueryReport, Records, StoreError};
 
 /// Devices looked at per page.
@@ -45,6 +47,8 @@ pub struct DeviceScan {
 struct Rest {
     of_head: Query,
     of_tree: Query,
+    /// What that, and the order, need of the tree.
+    selection: Selection,
 }
 
 /// Where candidates come from.
@@ -186,7 +190,12 @@ impl DeviceScan {
             return Ok(());
         }
         let is_exact = plan.is_exact();
-        self.rest = (!is_exact).then_some(Rest { of_head: plan.head_rest, of_tree: plan.tree_rest });
+        self.rest = (!is_exact).then(|| {
+            let fields = plan.tree_rest.fields();
+            let sorted = self.find.sort.iter().map(|sort| sort.field.as_str());
+            let selection = selection_of(fields.iter().map(String::as_str).chain(sorted));
+            Rest { of_head: plan.head_rest, of_tree: plan.tree_rest, selection }
+        });
         // Counting needs no order.
         let order = if self.only_counts { Some(Order { by: OrderBy::Id, descending: false }) } else { plan.order };
         self.source = match order {
@@ -302,7 +311,11 @@ impl DeviceScan {
         let will_be_given = self.gathered.is_none() && self.skip == 0 && !self.only_counts;
         let bytes = if sorts_by_tree || asks_tree || will_be_given { read_tree(connection, no)? } else { None };
         let tree = {
-            let record = DeviceRecord::new(&head, &tags, bytes.as_deref().unwrap_or_default());
+            let encoded = bytes.as_deref().unwrap_or_default();
+            let record = match &self.rest {
+                Some(rest) => DeviceRecord::selecting(&head, &tags, encoded, &rest.selection),
+                None => DeviceRecord::new(&head, &tags, encoded),
+            };
             let is_match = self.rest.as_ref().is_none_or(|rest| rest.of_tree.matches(&record));
             let keys = match (&self.gathered, is_match) {
                 (Some(_), true) => Some(Keys::of(&record, &self.find.sort, no, &id)),
