@@ -68,10 +68,10 @@ impl Server {
         Ok((ticks(11)? + ticks(12)?) / ticks_per_second)
     }
 
-    /// Resident memory.
+    /// Resident memory of its own. The mapped part of the database is the system's cache, which it takes back when it needs to.
     pub(super) fn memory_mib(&self) -> Result<f64> {
         let status = self.proc_file("status")?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
+        let line = status.lines().find(|line| line.starts_with("RssAnon:")).context("RssAnon")?;
         let kib: f64 = line.split_whitespace().nth(1).context("VmRSS")?.parse()?;
         Ok(kib / 1024.0)
     }
