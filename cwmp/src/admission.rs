@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use acs_core::path::event_segment;
 use acs_core::rpc::Inform;
+use serde::{Deserialize, Serialize};
 
 use crate::limits::EndpointLimits;
 
 /// What a session is likely to cost, by what its Inform says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum SessionKind {
     /// `0 BOOTSTRAP`: the device is discovered and set up.
     FirstContact,
@@ -118,7 +119,15 @@ impl Admission {
         self.promised.fetch_add(cost, Ordering::Relaxed);
         let before = self.opening.fetch_add(1, Ordering::Relaxed);
         let opening = Some((Instant::now(), before + 1));
-        Some(Promise { admission: self.clone(), kind, owed: cost, spent: 0, opening })
+        Some(Promise { admission: self.clone(), kind, owed: cost, spent: 0, opening, is_handed_over: false })
+    }
+
+    /// Goes on with a session that was admitted elsewhere. It is owed what its kind costs, less what it has had.
+    pub(crate) fn take_over(self: &Arc<Admission>, spent: Spent) -> Promise {
+        let Spent { kind, time } = spent;
+        let owed = self.costs[kind as usize].load(Ordering::Relaxed).saturating_sub(time);
+        self.promised.fetch_add(owed, Ordering::Relaxed);
+        Promise { admission: self.clone(), kind, owed, spent: time, opening: None, is_handed_over: false }
     }
 
     /// Whether a session whose work would wait for a thread for `wait` would be admitted.
@@ -173,6 +182,14 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).min(1 << 54)
 }
 
+/// What a session has cost on the node that it leaves.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    kind: SessionKind,
+    /// In microseconds.
+    time: u64,
+}
+
 /// A session's claim on the threads. Given back when it is dropped, however the session ended.
 #[derive(Debug)]
 pub(crate) struct Promise {
@@ -183,9 +200,17 @@ pub(crate) struct Promise {
     spent: u64,
     /// Until it has begun: since when, and how many wanted to begin then, itself included.
     opening: Option<(Instant, u64)>,
+    /// The session has gone elsewhere.
+    is_handed_over: bool,
 }
 
 impl Promise {
+    /// The session goes on elsewhere. What it costs in all is learnt there.
+    pub(crate) fn hand_over(mut self) -> Spent {
+        self.is_handed_over = true;
+        Spent { kind: self.kind, time: self.spent }
+    }
+
     /// A thread has worked for the session.
     pub(crate) fn spend(&mut self, time: Duration) {
         let time = micros(time);
@@ -209,6 +234,7 @@ impl Drop for Promise {
         self.admission.promised.fetch_sub(self.owed, Ordering::Relaxed);
         match self.opening {
             Some(_) => _ = self.admission.opening.fetch_sub(1, Ordering::Relaxed),
+            None if self.is_handed_over => {}
             None => learn(&self.admission.costs[self.kind as usize], self.spent),
         }
     }

@@ -38,9 +38,10 @@ impl Endpoint {
         count(&self.statistics.unwritten_sessions);
         let asked = Instant::now();
         let committed = match live.lease.get() {
-            Some(lease) => store.commit_session_under(lease, change).await,
+            Some(lease) => store.end_session(lease, change).await,
             None => store.commit_session(change).await,
         };
+        let holds_lease = committed.is_err();
         uncount(&self.statistics.unwritten_sessions);
         visit.trace.waited_for_store(asked.elapsed());
         let is_gone = matches!(committed, Err(StoreError::NoSuchDevice(_)));
@@ -59,12 +60,12 @@ impl Endpoint {
                 false
             }
         };
-        let Visit { trace, remote, .. } = *visit;
+        let Visit { trace, terms, .. } = *visit;
         if !is_gone {
             self.tell_trace(trace, (!written).then_some("what it changed could not be written"));
         }
-        self.left(live, SessionEnd { completed: completed && written, had_faults }).await;
-        info!(target: "cwmp", device, remote = &*remote, completed, written, had_faults, "session ended");
+        self.left(live, SessionEnd { completed: completed && written, had_faults }, holds_lease).await;
+        info!(target: "cwmp", device, remote = &*terms.remote, completed, written, had_faults, "session ended");
         written
     }
 
@@ -85,11 +86,11 @@ impl Endpoint {
     /// A session of which nothing is left to be written.
     pub(crate) async fn lost(&self, live: &Arc<LiveSession>) {
         error!(target: "cwmp", device = &*live.device_id, "the session is lost");
-        self.left(live, SessionEnd { completed: false, had_faults: false }).await;
+        self.left(live, SessionEnd { completed: false, had_faults: false }, true).await;
     }
 
-    async fn left(&self, live: &Arc<LiveSession>, end: SessionEnd) {
-        if let Some(lease) = live.lease.get() {
+    async fn left(&self, live: &Arc<LiveSession>, end: SessionEnd, holds_lease: bool) {
+        if let Some(lease) = live.lease.get().filter(|_| holds_lease) {
             self.release_lease(lease).await;
         }
         self.table.remove(live);
@@ -119,7 +120,7 @@ impl Endpoint {
         }
     }
 
-    /// Ends all sessions, for the shutdown.
+    /// Ends all sessions, for the shutdown. Where other nodes can go on with them, they do.
     pub(crate) async fn end_all(self: &Arc<Endpoint>) {
         let mut ending = JoinSet::new();
         for live in self.table.all() {
@@ -132,6 +133,10 @@ impl Endpoint {
                     status: StatusCode::SERVICE_UNAVAILABLE,
                     reason: "the server is shutting down".to_owned(),
                 };
+                if endpoint.limits().shared_sessions {
+                    let place = live.visit.lock().await;
+                    endpoint.suspend(&live, place).await;
+                }
                 endpoint.terminate(&live, refusal).await;
             });
         }

@@ -83,6 +83,7 @@ impl Connection {
     }
 
     pub(crate) fn bind(&self, live: &Arc<LiveSession>) {
+        live.set_connection(self.id);
         *self.session.lock() = Arc::downgrade(live);
     }
 

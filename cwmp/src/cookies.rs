@@ -3,6 +3,10 @@
 //! They separate cookies by `;` or `,`, keep quotes, and return attributes (`Path`, `Version`) as if they were cookies. So the
 //! token is found by its name, wherever it is; a device may return an old one beside the new one.
 
+use data_encoding::HEXLOWER;
+use hyper::header::{self, HeaderMap};
+use sha2::{Digest, Sha256};
+
 /// The cookie's name.
 pub const NAME: &str = "session";
 
@@ -19,6 +23,11 @@ impl Token {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes)?;
         Ok(Token(u128::from_ne_bytes(bytes)))
+    }
+
+    /// What stands for the token where others may read it, as 64 hexadecimal digits: it does not continue the session.
+    pub fn digest(self) -> String {
+        HEXLOWER.encode(&Sha256::digest(self.to_string()))
     }
 
     /// Reads the form that [`Token`]'s `Display` writes.
@@ -39,6 +48,11 @@ impl std::fmt::Debug for Token {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Token(…)")
     }
+}
+
+/// The session tokens in a request's Cookie headers, in order.
+pub fn tokens_of(headers: &HeaderMap) -> Vec<Token> {
+    headers.get_all(header::COOKIE).iter().flat_map(|header| tokens(header.as_bytes())).collect()
 }
 
 /// The session tokens in a Cookie header, in order. What is not the form of a token is none of ours.

@@ -3,11 +3,10 @@
 //! A session is found by its cookie or, since some devices return none, by its connection. An Inform always begins a new one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use acs_core::expression::{Context, Scalar};
-use acs_core::rpc::{CpeRequest, Inform};
 use acs_core::script::{ExtensionCall, ScriptFault};
 use acs_core::task::TaskState;
 use hyper::body::Incoming;
@@ -27,21 +26,14 @@ use crate::body::{self, Body, BodyFailure};
 use crate::channel::Channel;
 use crate::connection::Connection;
 use crate::cookies::{self, Token};
-use crate::encoding::{ContentCoding, decode_body};
 use crate::handshakes::Handshakes;
 use crate::limits::EndpointLimits;
-use crate::log::{self, Subject};
 use crate::opening::Opening;
 use crate::pool::{Pool, Priority};
 use crate::ports::{Clock, ConfigurationSource, ExtensionCaller, SessionObserver, SessionRecorder};
 use crate::sessions::{LiveSession, SessionTable};
-use crate::soap::write::write_fault;
-use crate::soap::{Envelope, FaultCode, Message, glance, parse};
 use crate::statistics::{CwmpStatistics, count};
-use crate::visit::{Refusal, Turn, Visit, compressed, inform_of};
-
-/// First messages up to this length are read where they arrive; longer and compressed ones on the pool.
-pub(crate) const SMALL_BODY: usize = 32 * 1024;
+use crate::visit::{Refusal, Turn, Visit};
 
 /// What an endpoint is made of.
 pub struct EndpointParts {
@@ -73,9 +65,6 @@ pub struct Endpoint {
     connections: Arc<Semaphore>,
     body_memory: Arc<Semaphore>,
     listeners: AtomicUsize,
-    /// Names this endpoint's sessions as owners of leases: a random part, then a number per session.
-    owner: String,
-    sessions_begun: AtomicU64,
     pub(crate) is_closing: AtomicBool,
     pub(crate) refuses_new_devices: AtomicBool,
     is_swept: AtomicBool,
@@ -99,8 +88,6 @@ impl Endpoint {
             connections: Arc::new(Semaphore::new(permits)),
             body_memory: body::memory(&parts.limits),
             listeners: AtomicUsize::new(0),
-            owner: Token::random().map_or_else(|_| std::process::id().to_string(), |token| token.to_string()),
-            sessions_begun: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
             refuses_new_devices: AtomicBool::new(false),
             is_swept: AtomicBool::new(false),
@@ -127,11 +114,6 @@ impl Endpoint {
     /// Says whether devices that are not known yet are answered with 503. Known ones are served all the same.
     pub fn refuse_new_devices(&self, refused: bool) {
         self.refuses_new_devices.store(refused, Ordering::Relaxed);
-    }
-
-    /// A new session's name as the owner of a lease. It tells nothing of its cookie.
-    pub(crate) fn next_owner(&self) -> String {
-        format!("{}-{}", self.owner, self.sessions_begun.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) fn connection_permits(&self) -> &Arc<Semaphore> {
@@ -166,7 +148,8 @@ impl Endpoint {
                 .with(header::ALLOW, allow);
         }
         let channel = Channel::of(connection, request.headers());
-        let found = self.find(connection, &channel, &request);
+        let tokens = cookies::tokens_of(request.headers());
+        let found = self.find(connection, &channel, &tokens);
         let body = match Body::receive(request, self.limits(), &self.body_memory).await {
             Ok(body) => body,
             Err(failure) => return self.no_body(connection, found, failure).await,
@@ -181,19 +164,17 @@ impl Endpoint {
                 }
                 self.proceed(connection, channel, found, body).await
             }
-            None => self.first(connection, channel, body).await,
+            None => self.first(connection, channel, body, &tokens).await,
         }
     }
 
     /// The session that a request belongs to. A cookie that is unknown is as none, and one of another listener, too.
-    fn find(&self, connection: &Connection, channel: &Channel, request: &Request<Incoming>) -> Option<Found> {
-        for header in request.headers().get_all(header::COOKIE) {
-            for token in cookies::tokens(header.as_bytes()) {
-                if let Some(live) = self.table.by_token(token)
-                    && Arc::ptr_eq(&live.origin.policy, &connection.policy)
-                {
-                    return Some(Found { live, by_cookie: true });
-                }
+    fn find(&self, connection: &Connection, channel: &Channel, tokens: &[Token]) -> Option<Found> {
+        for token in tokens {
+            if let Some(live) = self.table.by_token(*token)
+                && Arc::ptr_eq(&live.origin.policy, &connection.policy)
+            {
+                return Some(Found { live, by_cookie: true });
             }
         }
         let may_stand_for_it = self.limits().connection_sessions && !channel.is_forwarded;
@@ -224,27 +205,8 @@ impl Endpoint {
         failure.answer(self.limits())
     }
 
-    /// Answers a message that belongs to no session.
-    async fn first(self: &Arc<Endpoint>, connection: &Arc<Connection>, channel: Channel, body: Body) -> Answer {
-        let is_small = body.bytes.len() <= SMALL_BODY && body.content_encoding().is_none();
-        let limits = self.limits().body;
-        let (remote, statistics) = (channel.remote.clone(), self.statistics.clone());
-        let read_body = body.clone();
-        let read = move || FirstMessage::read(&read_body, &limits, &remote, &statistics);
-        let message = if is_small { Ok(read()) } else { self.parts.pool.run(Priority::Opening, read).await };
-        match message {
-            Ok(FirstMessage::Inform(inform, coding)) => {
-                self.begin(connection, channel, Opening { inform, body, coding }, None).await
-            }
-            Ok(FirstMessage::Nothing) => self.greet(connection, &channel),
-            Ok(FirstMessage::Fault(answer)) => answer.with_status(self.fault_status()),
-            Ok(FirstMessage::Other(answer)) => answer,
-            Err(_) => internal_error(),
-        }
-    }
-
     /// Answers a message of a session.
-    async fn proceed(
+    pub(crate) async fn proceed(
         self: &Arc<Endpoint>,
         connection: &Arc<Connection>,
         channel: Channel,
@@ -256,14 +218,15 @@ impl Endpoint {
         let Some(mut visit) = place.take() else {
             // It ended while this request waited for its turn.
             drop(place);
-            return self.first(connection, channel, body).await;
+            let tokens = found.by_cookie.then_some(live.token);
+            return self.first(connection, channel, body, tokens.as_slice()).await;
         };
         connection.bind(&live);
         live.set_busy();
         visit.trace.has_spoken();
         let limits = self.limits().body;
         let read_body = body.clone();
-        let deadline = Instant::now() + self.extension_time(visit.device_patience);
+        let deadline = Instant::now() + self.extension_time(visit.terms.device_patience);
         let mut turn = self.turn(visit, move |visit| visit.take(&read_body, &limits)).await;
         loop {
             match turn {
@@ -331,11 +294,11 @@ impl Endpoint {
     /// Lets operators see which task is being done. Its outcome comes with the session's change.
     async fn tell_running_task(&self, visit: &mut Visit) {
         let running = visit.session.running_task();
-        if running == visit.task_in_session.as_deref() {
+        if running == visit.terms.task_in_session.as_deref() {
             return;
         }
-        visit.task_in_session = running.map(str::to_owned);
-        let Some(task) = &visit.task_in_session else { return };
+        visit.terms.task_in_session = running.map(str::to_owned);
+        let Some(task) = &visit.terms.task_in_session else { return };
         let at = (self.parts.clock)();
         let (store, from) = (&self.parts.store, TaskState::OPEN);
         if let Err(error) = store.move_task(task, &from, TaskState::InSession, "", at).await {
@@ -434,7 +397,7 @@ pub(crate) fn lease_time(timeout: Duration) -> Duration {
     timeout + Duration::from_secs(20)
 }
 
-fn internal_error() -> Answer {
+pub(crate) fn internal_error() -> Answer {
     Answer::refusal(StatusCode::INTERNAL_SERVER_ERROR, "500 Internal Server Error")
 }
 
@@ -456,73 +419,7 @@ impl Context for NoDevice {
 }
 
 /// A request's session.
-struct Found {
-    live: Arc<LiveSession>,
-    by_cookie: bool,
-}
-
-/// A message outside of any session.
-enum FirstMessage {
-    Inform(Box<(Envelope, Inform)>, Option<ContentCoding>),
-    /// An empty one. Some devices begin each connection so.
-    Nothing,
-    /// What cannot be an Inform has its SOAP fault.
-    Fault(Answer),
-    /// Anything else has its answer at once.
-    Other(Answer),
-}
-
-impl FirstMessage {
-    fn read(
-        body: &Body,
-        limits: &crate::encoding::BodyLimits,
-        remote: &str,
-        statistics: &CwmpStatistics,
-    ) -> FirstMessage {
-        let refuse = |refusal: Refusal| FirstMessage::Other(Answer::refusal(refusal.status, refusal.reason));
-        let decoded = match decode_body(&body.bytes, body.content_type(), body.content_encoding(), limits) {
-            Ok(decoded) => decoded,
-            Err(error) => {
-                count(&statistics.unreadable);
-                warn!(target: "cwmp", remote, "{error}");
-                return refuse(error.into());
-            }
-        };
-        let text = &*decoded.text;
-        if text.trim_ascii().is_empty() {
-            return FirstMessage::Nothing;
-        }
-        let subject = Subject { device: "", remote };
-        log::body(subject, "received", text, false);
-        let envelope = match parse(text) {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                count(&statistics.unreadable);
-                warn!(target: "cwmp", remote, "{error}");
-                let glance = glance(text);
-                if !error.is_invalid_arguments() || glance.is_answer() {
-                    return refuse(Refusal::bad_request(error.to_string()));
-                }
-                let (code, message) = (FaultCode::InvalidArguments, error.to_string());
-                return fault(decoded.coding, |out| {
-                    write_fault(out, glance.namespace, &glance.id, code, &message);
-                });
-            }
-        };
-        if !matches!(envelope.body, Message::Request(CpeRequest::Inform(_))) {
-            warn!(target: "cwmp", remote, message = envelope.body.name(), "Invalid session");
-            return refuse(Refusal::bad_request("Invalid session"));
-        }
-        match inform_of(envelope) {
-            Some(inform) => FirstMessage::Inform(inform, decoded.coding),
-            None => refuse(Refusal::bad_request("Invalid session")),
-        }
-    }
-}
-
-fn fault(coding: Option<ContentCoding>, write: impl FnOnce(&mut String)) -> FirstMessage {
-    let mut out = String::new();
-    write(&mut out);
-    let (bytes, coding) = compressed(out, coding);
-    FirstMessage::Fault(Answer::envelope(bytes, coding))
+pub(crate) struct Found {
+    pub(crate) live: Arc<LiveSession>,
+    pub(crate) by_cookie: bool,
 }

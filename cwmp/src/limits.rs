@@ -51,6 +51,8 @@ pub struct EndpointLimits {
     /// Whether a connection stands for its session when a device returns no cookie. To be switched off behind a proxy that
     /// sends requests of several devices over one connection.
     pub connection_sessions: bool,
+    /// Whether sessions whose connection is gone are kept in the store, so that they go on on whichever node shares it.
+    pub shared_sessions: bool,
 }
 
 impl Default for EndpointLimits {
@@ -76,6 +78,7 @@ impl Default for EndpointLimits {
             extension_time: Duration::from_secs(25),
             shutdown_time: Duration::from_secs(10),
             connection_sessions: true,
+            shared_sessions: false,
         }
     }
 }

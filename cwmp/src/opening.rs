@@ -34,10 +34,10 @@ use crate::soap::write::{
 use crate::soap::{Envelope, FaultCode, highest_common_version};
 use crate::statistics::count;
 use crate::trace::{Beginning, Trace, TraceLevel, mark_of, session_id};
-use crate::visit::{Refusal, Visit, compressed};
+use crate::visit::{Refusal, Terms, Visit, compressed};
 
 /// The lease that is asked for before the session's own timeout is known.
-const FIRST_LEASE: Duration = Duration::from_secs(30);
+pub(crate) const FIRST_LEASE: Duration = Duration::from_secs(30);
 
 /// An Inform as it came.
 pub(crate) struct Opening {
@@ -135,25 +135,17 @@ impl Endpoint {
             self.terminate(&previous, refusal).await;
         }
         let asked = Instant::now();
-        let Some(lease) = self.acquire_lease(&live.device_id).await else {
+        let Some((lease, snapshot)) = self.take_device(&live.device_id, &token.digest()).await else {
             return unavailable(self.limits());
         };
-        let stored = self.parts.store.open_device(&live.device_id).await;
         let store_time = asked.elapsed();
-        let opened = match stored {
-            Ok(snapshot) if snapshot.device.is_none() && self.refuses_new_devices.load(Ordering::Relaxed) => {
-                count(&self.statistics.refused);
-                None
-            }
-            Ok(snapshot) => {
-                let mark = mark_of(&lease.owner);
-                let admitted = Admitted { opening, channel, configuration, version, promise, arrived, mark };
-                self.open(admitted, &live, snapshot).await
-            }
-            Err(error) => {
-                error!(target: "cwmp", device = &*live.device_id, "the device cannot be read: {error}");
-                None
-            }
+        let opened = if snapshot.device.is_none() && self.refuses_new_devices.load(Ordering::Relaxed) {
+            count(&self.statistics.refused);
+            None
+        } else {
+            let mark = mark_of(&lease.owner);
+            let admitted = Admitted { opening, channel, configuration, version, promise, arrived, mark };
+            self.open(admitted, &live, snapshot).await
         };
         let opened = match opened {
             Some(Start::Session(opened)) => *opened,
@@ -205,17 +197,24 @@ impl Endpoint {
             || self.statistics.unwritten_sessions.load(Ordering::Relaxed) >= limits.max_unwritten as u64
     }
 
-    /// The right to a session with the device. `None`: it is not to be had; that is logged already.
-    async fn acquire_lease(&self, device: &str) -> Option<Lease> {
-        match self.parts.store.acquire_lease(device, &self.next_owner(), lease_time(FIRST_LEASE)).await {
-            Ok(Some(lease)) => Some(lease),
+    /// The right to a session with the device, and what it starts from. `None`: it is not to be had; that is logged already.
+    async fn take_device(self: &Arc<Endpoint>, device: &str, owner: &str) -> Option<(Lease, DeviceSnapshot)> {
+        let (store, time) = (&self.parts.store, lease_time(FIRST_LEASE));
+        let mut begun = store.begin_session(device, owner, time).await;
+        if matches!(begun, Ok(None)) && self.limits().shared_sessions {
+            // It has begun anew: what it has on another node is over.
+            self.end_elsewhere(device).await;
+            begun = store.seize_session(device, owner, time).await.map(Some);
+        }
+        match begun {
+            Ok(Some(begun)) => Some(begun),
             Ok(None) => {
                 warn!(target: "cwmp", device, "the device is in session elsewhere");
                 count(&self.statistics.refused);
                 None
             }
             Err(error) => {
-                error!(target: "cwmp", device, "no lease: {error}");
+                error!(target: "cwmp", device, "no session: {error}");
                 None
             }
         }
@@ -289,20 +288,27 @@ impl Endpoint {
             trace.sends("InformResponse", text);
             promise.spend(begun.elapsed());
             promise.begin();
-            let namespace = envelope.namespace;
-            let mut visit = Visit::new(session, configuration, namespace, remote.clone(), statistics, promise, trace);
-            (visit.write, visit.debug, visit.recording) = (write, debug, recording);
-            visit.kicked_next_url = kicked_next_url;
-            visit.fault_status = fault_status;
-            visit.model = model;
+            // A device that can wait long may be waited for as long.
+            let asked = envelope.session_timeout.map(|seconds| Duration::from_secs(seconds.into()));
+            let terms = Terms {
+                namespace: envelope.namespace,
+                write,
+                debug,
+                kicked_next_url,
+                fault_status,
+                model,
+                remote: remote.clone(),
+                device_patience: asked,
+                ..Terms::default()
+            };
+            let lease_renewed = Instant::now();
+            let mut visit =
+                Visit { session, terms, configuration, recording, trace, statistics, coding, lease_renewed, promise };
             let (bytes, coding) = compressed(std::mem::take(text), coding);
             visit.trace.sent_bytes(bytes.len());
             let lines = log::session_lines(&remote, &mut visit.session);
             visit.trace.log(lines, &visit.session);
             visit.trace.spent_in_engine(begun.elapsed());
-            // A device that can wait long may be waited for as long.
-            let asked = envelope.session_timeout.map(|seconds| Duration::from_secs(seconds.into()));
-            visit.device_patience = asked;
             Start::Session(Box::new(Opened {
                 visit: Box::new(visit),
                 answer: Answer::envelope(bytes, coding),

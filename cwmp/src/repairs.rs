@@ -15,7 +15,7 @@ pub const MAX_MODELS: usize = 1_000;
 const MAX_CHARACTERS: usize = 128;
 
 /// What devices have in common that err in the same ways.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Model {
     /// Manufacturer.
     pub manufacturer: String,

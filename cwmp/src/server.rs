@@ -147,6 +147,7 @@ where
     })
     .await;
     uncount(&statistics.connections);
+    endpoint.disconnected(&connection);
     match over {
         Some(Ok(())) => {}
         Some(Err(error)) => debug!(target: "cwmp", %remote, "the connection broke: {error}"),

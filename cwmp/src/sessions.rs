@@ -41,6 +41,8 @@ pub(crate) struct LiveSession {
     timeout: OnceLock<Duration>,
     /// Milliseconds since the table was made; [`BUSY`] while the server has the turn.
     deadline: AtomicU64,
+    /// The number of the connection on which its device spoke last.
+    connection: AtomicU64,
 }
 
 /// Where a session began, and whose it is. Its cookie is good for nobody else, and nowhere else.
@@ -50,23 +52,41 @@ pub(crate) struct Origin {
     pub(crate) authenticated: Option<Arc<Authenticated>>,
 }
 
+/// The number of no connection.
+const NO_CONNECTION: u64 = u64::MAX;
 /// A deadline that never comes.
 const BUSY: u64 = u64::MAX;
 
 impl LiveSession {
     pub(crate) fn new(token: Token, device_id: Arc<str>, origin: Origin) -> Arc<LiveSession> {
+        LiveSession::begun(token, device_id, origin, Duration::ZERO)
+    }
+
+    /// A session that has begun a while ago, elsewhere.
+    pub(crate) fn begun(token: Token, device_id: Arc<str>, origin: Origin, age: Duration) -> Arc<LiveSession> {
+        let now = Instant::now();
         Arc::new(LiveSession {
             token,
             device_id,
             origin,
-            started: Instant::now(),
+            started: now.checked_sub(age).unwrap_or(now),
             visit: tokio::sync::Mutex::new(None),
             superseded: CancellationToken::new(),
             cookie: OnceLock::new(),
             lease: OnceLock::new(),
             timeout: OnceLock::new(),
             deadline: AtomicU64::new(BUSY),
+            connection: AtomicU64::new(NO_CONNECTION),
         })
+    }
+
+    /// Its device speaks on this connection.
+    pub(crate) fn set_connection(&self, id: u64) {
+        self.connection.store(id, Ordering::Relaxed);
+    }
+
+    pub(crate) fn connection(&self) -> u64 {
+        self.connection.load(Ordering::Relaxed)
     }
 
     /// Sets what is known only once the session has begun.

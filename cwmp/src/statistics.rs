@@ -95,6 +95,10 @@ pub struct CwmpStatistics {
     pub unwritten_sessions: AtomicU64,
     /// Sessions that began.
     pub sessions_started: AtomicU64,
+    /// Sessions that were kept in the store for whichever node their device comes to.
+    pub sessions_suspended: AtomicU64,
+    /// Kept sessions that went on here.
+    pub sessions_resumed: AtomicU64,
     /// Sessions that came to their end.
     pub sessions_finished: AtomicU64,
     /// Sessions that were broken off, timeouts among them.
@@ -145,6 +149,8 @@ impl Default for CwmpStatistics {
             live_sessions: zero(),
             unwritten_sessions: zero(),
             sessions_started: zero(),
+            sessions_suspended: zero(),
+            sessions_resumed: zero(),
             sessions_finished: zero(),
             sessions_failed: zero(),
             session_timeouts: zero(),

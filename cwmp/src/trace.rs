@@ -18,6 +18,7 @@ use acs_core::expression::Scalar;
 use acs_core::rpc::{AcsRequest, CpeFault, CpeResponse};
 use acs_core::session::{LogKind, Session, SessionLog};
 use acs_core::task::TaskState;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
@@ -40,7 +41,7 @@ const CUT: char = '…';
 const MAX_NAMES: usize = 64;
 
 /// `cwmp.trace`: which sessions of a device are to be stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum TraceLevel {
     /// `false`: none.
     Nothing,
@@ -71,7 +72,7 @@ impl TraceLevel {
 }
 
 /// A session that is over, or that is being traced.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct SessionTrace {
     /// 24 hexadecimal digits; greater than those of the device's earlier sessions.
     pub id: u128,
@@ -106,7 +107,7 @@ pub struct SessionTrace {
 }
 
 /// How much was said in a session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceCounts {
     /// Requests to the device.
     pub acs_requests: u32,
@@ -121,7 +122,7 @@ pub struct TraceCounts {
 }
 
 /// Where a session's time went; what is missing of the whole was spent in queues.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceTimes {
     /// Waiting for the device, network included.
     pub device: Duration,
@@ -134,7 +135,7 @@ pub struct TraceTimes {
 }
 
 /// A channel's fault.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceFault {
     /// As in the stored fault.
     pub code: String,
@@ -143,7 +144,7 @@ pub struct TraceFault {
 }
 
 /// Something that happened in a session.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Step {
     /// How long after the Inform's arrival.
     pub at: Duration,
@@ -152,7 +153,7 @@ pub struct Step {
 }
 
 /// What happened in a session.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum StepKind {
     /// The device said something.
     Received(TracedMessage),
@@ -175,7 +176,7 @@ pub enum StepKind {
 }
 
 /// A message.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct TracedMessage {
     /// The element in the SOAP body; empty when there is none.
     pub method: Cow<'static, str>,
@@ -186,7 +187,7 @@ pub struct TracedMessage {
 }
 
 /// More of a message.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessageDetail {
     /// What it says, in a few words.
     pub summary: String,
@@ -209,15 +210,35 @@ pub(crate) struct Beginning {
     pub(crate) level: TraceLevel,
 }
 
-/// A trace that is being made.
+/// A trace that is being made. It goes with its session, wherever that goes on.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Trace {
     trace: SessionTrace,
+    #[serde(with = "ago")]
     arrived: Instant,
     /// Since when the device has the turn.
+    #[serde(with = "ago")]
     answered: Instant,
     content_left: usize,
     texts_left: usize,
     secrets: Secrets,
+}
+
+/// An instant as how long ago it was.
+mod ago {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use tokio::time::Instant;
+
+    pub fn serialize<S: Serializer>(instant: &Instant, serializer: S) -> Result<S::Ok, S::Error> {
+        instant.elapsed().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Instant, D::Error> {
+        let (now, ago) = (Instant::now(), Duration::deserialize(deserializer)?);
+        Ok(now.checked_sub(ago).unwrap_or(now))
+    }
 }
 
 /// A session's name: the time, and what is different of sessions that begin at the same time, here or on other nodes.

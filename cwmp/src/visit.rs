@@ -12,6 +12,7 @@ use acs_core::rpc::{AcsRequest, CpeFault, CpeRequest, CpeResponse, Inform};
 use acs_core::script::{ExtensionCall, ScriptFault};
 use acs_core::session::{Input, Output, Session};
 use hyper::StatusCode;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -41,36 +42,57 @@ const MAX_REPEATS: u32 = 3;
 /// A session with what its turns need.
 pub(crate) struct Visit {
     pub(crate) session: Session,
+    pub(crate) terms: Terms,
     pub(crate) configuration: Arc<dyn PinnedConfiguration>,
+    pub(crate) recording: Option<Box<dyn SessionRecording>>,
+    pub(crate) trace: Trace,
+    pub(crate) statistics: Arc<CwmpStatistics>,
+    /// The compression of the message that is being answered.
+    pub(crate) coding: Option<ContentCoding>,
+    /// When its lease was renewed last.
+    pub(crate) lease_renewed: Instant,
+    /// Its claim on the threads.
+    pub(crate) promise: Promise,
+}
+
+/// How a session is held. It goes with the session wherever that goes on.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Terms {
     pub(crate) namespace: CwmpNamespace,
     pub(crate) write: WriteOptions,
     pub(crate) debug: bool,
     /// Where users are sent by KickedResponse; empty when Kicked is not offered.
     pub(crate) kicked_next_url: String,
     /// The HTTP status of SOAP faults.
+    #[serde(with = "status_code")]
     pub(crate) fault_status: StatusCode,
     /// Whose messages they are.
     pub(crate) model: Model,
-    pub(crate) recording: Option<Box<dyn SessionRecording>>,
-    pub(crate) trace: Trace,
     pub(crate) remote: Arc<str>,
-    pub(crate) statistics: Arc<CwmpStatistics>,
-    /// The compression of the message that is being answered.
-    pub(crate) coding: Option<ContentCoding>,
-    /// When its lease was renewed last.
-    pub(crate) lease_renewed: Instant,
     /// The task that the store knows to be in session.
     pub(crate) task_in_session: Option<String>,
-    /// Its claim on the threads.
-    pub(crate) promise: Promise,
     /// How long the device waits for an answer, when it has said so.
     pub(crate) device_patience: Option<Duration>,
     /// Calls of the device so far.
-    calls: u32,
+    pub(crate) calls: u32,
     /// The device called something while a request was outstanding, so that request is to be sent again.
-    interrupted: bool,
+    pub(crate) interrupted: bool,
     /// How often the outstanding request was sent again.
-    repeats: u32,
+    pub(crate) repeats: u32,
+}
+
+/// A status as a number.
+mod status_code {
+    use hyper::StatusCode;
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u16(status.as_u16())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StatusCode, D::Error> {
+        StatusCode::from_u16(u16::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
 }
 
 /// A message as it came, for the trace.
@@ -127,39 +149,6 @@ impl From<BodyError> for Refusal {
 }
 
 impl Visit {
-    pub(crate) fn new(
-        session: Session,
-        configuration: Arc<dyn PinnedConfiguration>,
-        namespace: CwmpNamespace,
-        remote: Arc<str>,
-        statistics: Arc<CwmpStatistics>,
-        promise: Promise,
-        trace: Trace,
-    ) -> Visit {
-        Visit {
-            session,
-            configuration,
-            namespace,
-            write: WriteOptions::default(),
-            debug: false,
-            kicked_next_url: String::new(),
-            fault_status: StatusCode::OK,
-            model: Model::default(),
-            recording: None,
-            trace,
-            remote,
-            statistics,
-            coding: None,
-            lease_renewed: Instant::now(),
-            task_in_session: None,
-            promise,
-            device_patience: None,
-            calls: 0,
-            interrupted: false,
-            repeats: 0,
-        }
-    }
-
     /// Takes in a message.
     pub(crate) fn take(&mut self, body: &Body, limits: &BodyLimits) -> Turn {
         let decoded = match decode_body(&body.bytes, body.content_type(), body.content_encoding(), limits) {
@@ -172,7 +161,7 @@ impl Visit {
         };
         self.coding = decoded.coding;
         let text = &*decoded.text;
-        log::body(self.subject(), "received", text, self.debug);
+        log::body(self.subject(), "received", text, self.terms.debug);
         let received = Received { bytes: body.bytes.len(), text };
         if text.trim_ascii().is_empty() {
             self.trace.received_nothing(received.bytes);
@@ -200,7 +189,7 @@ impl Visit {
     }
 
     fn subject(&self) -> Subject<'_> {
-        Subject { device: self.session.device_id(), remote: &self.remote }
+        Subject { device: self.session.device_id(), remote: &self.terms.remote }
     }
 
     /// A prefix that a device forgets to declare must not cost the answer to a request.
@@ -226,7 +215,7 @@ impl Visit {
         }
         let Subject { device, remote } = self.subject();
         warn!(target: "cwmp", device, remote, request = glance.name, "refused: {error}");
-        let namespace = self.namespace;
+        let namespace = self.terms.namespace;
         self.refuse(|out| {
             write_fault(out, namespace, &glance.id, FaultCode::InvalidArguments, &error.to_string());
         })
@@ -236,7 +225,7 @@ impl Visit {
         let name = envelope.body.name();
         // An Inform's belong to the session that it begins.
         if name != "Inform" {
-            log::repairs(self.subject(), &self.model, &self.statistics.repairs, name, &envelope.repairs);
+            log::repairs(self.subject(), &self.terms.model, &self.statistics.repairs, name, &envelope.repairs);
         }
         match envelope.body {
             Message::Request(CpeRequest::Inform(_)) => match inform_of(envelope) {
@@ -269,11 +258,11 @@ impl Visit {
         let id = id.unwrap_or_default();
         let Subject { device, remote } = self.subject();
         info!(target: "cwmp", device, remote, id, request = request.name(), "CPE request");
-        let namespace = self.namespace;
+        let namespace = self.terms.namespace;
         if let Some(header) = not_understood {
             return self.refuse(|out| write_must_understand_fault(out, namespace, &id, &header));
         }
-        let offers_kicked = !self.kicked_next_url.is_empty();
+        let offers_kicked = !self.terms.kicked_next_url.is_empty();
         match request {
             CpeRequest::TransferComplete(message) => {
                 self.report(Input::TransferComplete(message), "TransferComplete", &id)
@@ -294,7 +283,7 @@ impl Visit {
                 if let Err(refused) = self.acknowledged(Input::Kicked(message)) {
                     return refused;
                 }
-                let next_url = self.kicked_next_url.clone();
+                let next_url = self.terms.kicked_next_url.clone();
                 self.call("KickedResponse", |out| write_kicked_response(out, namespace, &id, &next_url))
             }
             CpeRequest::GetRPCMethods => {
@@ -314,7 +303,7 @@ impl Visit {
 
     /// Takes in a report of the device, which has an empty answer.
     fn report(&mut self, input: Input, method: &str, id: &str) -> Turn {
-        let namespace = self.namespace;
+        let namespace = self.terms.namespace;
         match self.acknowledged(input) {
             Ok(()) => self.call(format!("{method}Response"), |out| write_empty_response(out, namespace, id, method)),
             Err(refused) => refused,
@@ -333,14 +322,14 @@ impl Visit {
 
     /// Answers a call of the device.
     fn call(&mut self, method: impl Into<Cow<'static, str>>, write: impl FnOnce(&mut String)) -> Turn {
-        self.calls += 1;
-        if self.calls > MAX_CALLS {
+        self.terms.calls += 1;
+        if self.terms.calls > MAX_CALLS {
             return self.abort(Refusal::bad_request(format!("more than {MAX_CALLS} calls in one session")));
         }
-        self.interrupted = self.session.outstanding().is_some();
+        self.terms.interrupted = self.session.outstanding().is_some();
         let mut out = String::with_capacity(1_024);
         write(&mut out);
-        log::body(self.subject(), "sent", &out, self.debug);
+        log::body(self.subject(), "sent", &out, self.terms.debug);
         self.trace.sends(method, &out);
         self.answer(out)
     }
@@ -348,7 +337,7 @@ impl Visit {
     /// Answers a call of the device with a fault.
     fn refuse(&mut self, write: impl FnOnce(&mut String)) -> Turn {
         match self.call("Fault", write) {
-            Turn::Say(answer) => Turn::Say(answer.with_status(self.fault_status)),
+            Turn::Say(answer) => Turn::Say(answer.with_status(self.terms.fault_status)),
             other => other,
         }
     }
@@ -394,11 +383,11 @@ impl Visit {
         if self.session.is_informed_only() {
             return self.step(Input::Ready);
         }
-        if !self.interrupted || self.repeats >= MAX_REPEATS {
+        if !self.terms.interrupted || self.terms.repeats >= MAX_REPEATS {
             return self.unanswered("an empty POST came instead of an answer".to_owned());
         }
-        self.interrupted = false;
-        self.repeats += 1;
+        self.terms.interrupted = false;
+        self.terms.repeats += 1;
         match self.session.outstanding().map(|(id, request)| (id.to_owned(), request.clone())) {
             Some((id, request)) => self.send_request(&id, request),
             None => self.abort(Refusal::bad_state()),
@@ -420,7 +409,7 @@ impl Visit {
         self.flush_log();
         match output {
             Output::Request { id, request } => {
-                (self.interrupted, self.repeats) = (false, 0);
+                (self.terms.interrupted, self.terms.repeats) = (false, 0);
                 count(&self.statistics.acs_requests);
                 self.statistics.acs_methods.count(request.name());
                 let Subject { device, remote } = self.subject();
@@ -457,14 +446,14 @@ impl Visit {
 
     fn send_request(&mut self, id: &str, mut request: AcsRequest) -> Turn {
         let mut out = String::with_capacity(1_024);
-        write_request(&mut out, self.namespace, id, &request, &self.write);
-        log::body(self.subject(), "sent", &out, self.debug);
+        write_request(&mut out, self.terms.namespace, id, &request, &self.terms.write);
+        log::body(self.subject(), "sent", &out, self.terms.debug);
         self.trace.sends_request(&request, &self.session, &out);
         if request.transfer_address().is_some() {
             // A signed URL opens a file: it is not for the log.
             self.configuration.sign_urls(&mut request, &self.session.context());
             out.clear();
-            write_request(&mut out, self.namespace, id, &request, &self.write);
+            write_request(&mut out, self.terms.namespace, id, &request, &self.terms.write);
         }
         self.answer(out)
     }
@@ -476,7 +465,7 @@ impl Visit {
     }
 
     fn flush_log(&mut self) {
-        let lines = log::session_lines(&self.remote, &mut self.session);
+        let lines = log::session_lines(&self.terms.remote, &mut self.session);
         self.trace.log(lines, &self.session);
     }
 }

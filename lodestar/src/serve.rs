@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cwmp::udp::UdpPort;
-use cwmp::{Endpoint, EndpointParts, Listener, Pool, system_clock};
+use cwmp::{Endpoint, EndpointLimits, EndpointParts, Listener, Pool, system_clock};
 use ext::{Extensions, ExtensionsConfig};
 use sandbox::Limits;
 use store::{EmbeddedStore, Store, StoreOptions};
@@ -102,7 +102,7 @@ pub async fn run_telling(
     let extensions = Arc::new(Extensions::new(extensions_config(&options))?);
     let sessions = Arc::new(SessionBoard::default());
     let (history, keeper) = SessionHistory::new(store.clone(), options.sessions);
-    let mut endpoint_limits = options.limits.clone();
+    let mut endpoint_limits = EndpointLimits { shared_sessions: store.is_shared(), ..options.limits.clone() };
     fit_open_files(&mut endpoint_limits);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let parts = EndpointParts {

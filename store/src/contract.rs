@@ -318,10 +318,14 @@ pub trait Store: Send + Sync {
     async fn resume_session(&self, owner: &str, ttl: Duration) -> Result<Resumption, StoreError>;
 
     /// Writes what a session changed and gives its lease back: [`Store::commit_session_under`] and then
-    /// [`Store::release_lease`], at once where the store can. When it fails the lease is as it was.
+    /// [`Store::release_lease`], at once where the store can. When it fails nothing is written, and the lease is as it was.
     async fn end_session(&self, lease: &Lease, change: SessionChange) -> Result<(), StoreError> {
         self.commit_session_under(lease, change).await?;
-        self.release_lease(lease).await.map(|_| ())
+        if let Err(error) = self.release_lease(lease).await {
+            // The change is written all the same, and the lease ends by itself.
+            tracing::warn!(device = lease.device, %error, "a lease is not given back");
+        }
+        Ok(())
     }
 
     /// Takes the lease on a device, which need not be known, for a time. `None` when another owner holds it. The same owner gets

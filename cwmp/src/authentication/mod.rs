@@ -24,6 +24,7 @@ use std::sync::Arc;
 use acs_core::change::OutboxEvent;
 use acs_core::expression::Expression;
 use acs_core::rpc::Inform;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::StoreError;
 use tracing::{error, info, warn};
@@ -72,6 +73,30 @@ pub(crate) struct Authenticated {
     credentials: Option<(String, Secret)>,
     /// The certificate's fingerprint.
     certificate: Option<String>,
+}
+
+/// The same where a session is kept in the store, beside the devices' own credentials.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct KeptIdentity {
+    identity: String,
+    credentials: Option<(String, String)>,
+    certificate: Option<String>,
+}
+
+impl From<&Authenticated> for KeptIdentity {
+    fn from(authenticated: &Authenticated) -> KeptIdentity {
+        let Authenticated { identity, credentials, certificate } = authenticated;
+        let credentials = credentials.as_ref().map(|(username, password)| (username.clone(), password.0.clone()));
+        KeptIdentity { identity: identity.clone(), credentials, certificate: certificate.clone() }
+    }
+}
+
+impl From<KeptIdentity> for Authenticated {
+    fn from(kept: KeptIdentity) -> Authenticated {
+        let KeptIdentity { identity, credentials, certificate } = kept;
+        let credentials = credentials.map(|(username, password)| (username, Secret(password)));
+        Authenticated { identity, credentials, certificate }
+    }
 }
 
 /// A request that claims to be a device's.

@@ -26,7 +26,7 @@ pub const ACS_METHODS: [&str; 7] = [
 ];
 
 /// How values look, where the standard leaves a choice that some devices do not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct WriteOptions {
     /// Boolean values as `true` and `false`, rather than `1` and `0` (`cwmp.booleanLiteral`).
     pub boolean_literal: bool,

@@ -10,6 +10,7 @@ use acs_core::secret::is_secret;
 use acs_core::session::Session;
 use acs_core::tree::DeviceTree;
 use acs_core::value::TypedValue;
+use serde::{Deserialize, Serialize};
 
 use super::CUT;
 
@@ -19,7 +20,7 @@ const MASK: &str = "***";
 const SHORTEST: usize = 4;
 
 /// Secret values.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Secrets {
     known: BTreeSet<String>,
     knows_tree: bool,

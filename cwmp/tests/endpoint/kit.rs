@@ -241,6 +241,23 @@ impl Server {
     ) -> Server {
         let directory = tempfile::tempdir().unwrap();
         let store = EmbeddedStore::open(&directory.path().join("store.db")).unwrap();
+        Server::start_on(store, directory, scripts, limits, policy, tls).await
+    }
+
+    /// Another node on the same store.
+    pub async fn other_node(&self, scripts: Scripts, policy: ListenerPolicy) -> Server {
+        let (store, limits) = (self.store.clone(), self.endpoint.limits().clone());
+        Server::start_on(store, tempfile::tempdir().unwrap(), scripts, limits, policy, None).await
+    }
+
+    async fn start_on(
+        store: EmbeddedStore,
+        directory: tempfile::TempDir,
+        scripts: Scripts,
+        limits: EndpointLimits,
+        policy: ListenerPolicy,
+        tls: Option<Arc<TlsServer>>,
+    ) -> Server {
         let (observer, seen) = mpsc::unbounded_channel();
         let (extensions, extension_calls) = mpsc::unbounded_channel();
         let (tracer, traces) = mpsc::unbounded_channel();
@@ -387,6 +404,12 @@ impl Device {
 
     pub fn id(&self) -> String {
         format!("0A1B2C-Box-{}", self.serial_number)
+    }
+
+    /// Goes to another node.
+    pub async fn move_to(&mut self, server: &Server) {
+        self.address = server.address;
+        self.reconnect().await;
     }
 
     pub async fn reconnect(&mut self) {

@@ -10,6 +10,7 @@ mod bounds;
 mod cookies;
 mod kit;
 mod logging;
+mod nodes;
 mod refusals;
 mod requests;
 mod sessions;

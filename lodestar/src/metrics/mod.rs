@@ -61,6 +61,8 @@ impl Metrics {
             samples.add_with("lodestar_sessions_ended_total", &[("outcome", outcome)], read(counter));
         }
         samples.add("lodestar_session_timeouts_total", read(&counts.session_timeouts));
+        samples.add("lodestar_sessions_suspended_total", read(&counts.sessions_suspended));
+        samples.add("lodestar_sessions_resumed_total", read(&counts.sessions_resumed));
         samples.add("lodestar_sessions_refused_total", read(&counts.refused));
         samples.add("lodestar_sessions_in_flight", read(&counts.live_sessions));
         samples.add("lodestar_sessions_unwritten", read(&counts.unwritten_sessions));

@@ -23,6 +23,13 @@ pub const METRICS: &[Metric] = &[
         &[],
         "Sessions whose device fell silent; they are among the failed.",
     ),
+    metric(
+        "lodestar_sessions_suspended_total",
+        Counter,
+        &[],
+        "Sessions that were kept in a store of several nodes for the one that their device comes to.",
+    ),
+    metric("lodestar_sessions_resumed_total", Counter, &[], "Kept sessions that went on here."),
     metric("lodestar_sessions_refused_total", Counter, &[], "Requests that were refused for want of room (503)."),
     metric("lodestar_sessions_in_flight", Gauge, &[], "Sessions now."),
     metric("lodestar_sessions_unwritten", Gauge, &[], "Sessions that are over and are being written."),
