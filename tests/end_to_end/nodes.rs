@@ -2,10 +2,13 @@
 //!
 //! The database server is the one at `LODESTAR_TEST_MONGODB_URL`; without the variable the tests say that they are skipped.
 
+use std::net::SocketAddr;
 use std::process::{Command, Output};
 
 use serde_json::{Value as Json, json};
 use sim::cpe::{ConnectionRequest, ConnectionRequestMode};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::kit::{RunningDevice, Server, eventually, free_address};
 use crate::test_store::{database, drop_database};
@@ -74,6 +77,58 @@ async fn nodes_serve_a_device_in_turns() {
     }
     let registered = |server: &Server| server.request("GET", "/devices/?projection=_id", "").json();
     assert_eq!((ids(&registered(&nodes[0])), ids(&registered(&nodes[1]))), (vec![DEVICE], vec![DEVICE]));
+}
+
+/// A load balancer that gives each connection to the next node.
+async fn balancer(nodes: &[Server]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let targets: Vec<SocketAddr> = nodes.iter().map(|node| node.cwmp).collect();
+    tokio::spawn(async move {
+        for target in targets.iter().cycle() {
+            let (mut from, _) = listener.accept().await.unwrap();
+            let mut to = TcpStream::connect(target).await.unwrap();
+            // Either side may break off.
+            tokio::spawn(async move { copy_bidirectional(&mut from, &mut to).await });
+        }
+    });
+    address
+}
+
+/// A session goes on on whichever node its device comes to, message by message.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_moves_from_node_to_node() {
+    let Some(database) = Database::new("moving") else { return };
+    let nodes = [database.node(), database.node()];
+    nodes[0].preset(
+        "interval",
+        json!({"weight": 1}),
+        r#"let model = declare("Device.DeviceInfo.ModelName", #{value: now()}).value[0];
+           declare("Device.ManagementServer.PeriodicInformInterval", #{value: now()}, #{value: 1234});
+           declare("Tags.met", (), #{value: model});"#,
+    );
+    let address = balancer(&nodes).await;
+    let mut device = nodes[1].device("E2E1", |options| {
+        options.acs_url = format!("http://{address}/");
+        options.habits.http.connection_per_request = true;
+    });
+    // The other node follows the configuration soon.
+    loop {
+        let report = device.session(["2 PERIODIC"]).await;
+        assert!(report.completed(), "{report:?}");
+        if report.rpcs().len() > 2 {
+            break;
+        }
+    }
+    let stored = nodes[0].get(&format!("/devices/{DEVICE}"));
+    assert_eq!(*interval(&stored), 1_234);
+    assert!(stored["_tagValues"]["met"].is_string(), "{stored}");
+    for node in &nodes {
+        let status = node.get("/status");
+        let count = |name: &str| status["cwmp"][name].as_u64().unwrap();
+        assert!(count("sessionsSuspended") > 0 && count("sessionsResumed") > 0, "{status}");
+        assert_eq!(count("sessionsFailed"), 0, "{status}");
+    }
 }
 
 /// What is configured at one node is done by the other one soon.
