@@ -158,11 +158,7 @@ impl Endpoint {
                 return unavailable(self.limits());
             }
         };
-        if opened.timeout > FIRST_LEASE
-            && let Err(error) = self.parts.store.renew_lease(&lease, lease_time(opened.timeout)).await
-        {
-            warn!(target: "cwmp", device = &*live.device_id, "the lease is not prolonged: {error}");
-        }
+        self.prolong(&lease, opened.timeout).await;
         let cookie = cookies::set_cookie(token, opened.cookies_path.as_deref());
         match HeaderValue::try_from(cookie) {
             Ok(cookie) => live.set_terms(cookie, lease, opened.timeout),
@@ -217,6 +213,15 @@ impl Endpoint {
                 error!(target: "cwmp", device, "no session: {error}");
                 None
             }
+        }
+    }
+
+    /// A session's timeout is known now: its lease is to last as long.
+    pub(crate) async fn prolong(&self, lease: &Lease, timeout: Duration) {
+        if timeout > FIRST_LEASE
+            && let Err(error) = self.parts.store.renew_lease(lease, lease_time(timeout)).await
+        {
+            warn!(target: "cwmp", device = lease.device, "the lease is not prolonged: {error}");
         }
     }
 

@@ -26,6 +26,7 @@ use crate::connection::Connection;
 use crate::cookies::Token;
 use crate::endpoint::{Endpoint, lease_time};
 use crate::listener::ListenerPolicy;
+use crate::opening::FIRST_LEASE;
 use crate::pool::Priority;
 use crate::sessions::{LiveSession, Origin};
 use crate::statistics::{count, uncount};
@@ -163,7 +164,7 @@ impl Endpoint {
             if let Some(live) = self.table.by_token(token) {
                 return Some(live).filter(|live| Arc::ptr_eq(&live.origin.policy, &connection.policy));
             }
-            match self.parts.store.resume_session(&owner, lease_time(crate::opening::FIRST_LEASE)).await {
+            match self.parts.store.resume_session(&owner, lease_time(FIRST_LEASE)).await {
                 Ok(Resumption::Resumed { lease, content }) => {
                     let live = self.revive(token, lease, content, Some(&connection.policy)).await?;
                     if let Some(previous) = self.table.insert(&live) {
@@ -216,7 +217,7 @@ impl Endpoint {
 
     /// Ends a kept session, and writes what it learnt. Returns whether there was one.
     async fn break_off_kept(self: &Arc<Endpoint>, owner: &str, refusal: Refusal) -> bool {
-        let resumed = self.parts.store.resume_session(owner, lease_time(crate::opening::FIRST_LEASE)).await;
+        let resumed = self.parts.store.resume_session(owner, lease_time(FIRST_LEASE)).await;
         let (lease, content) = match resumed {
             Ok(Resumption::Resumed { lease, content }) => (lease, content),
             Ok(_) => return false,
@@ -246,6 +247,8 @@ impl Endpoint {
             self.release_lease(&lease).await;
             return None;
         };
+        // A device that is slow to come has as long as it had where it was.
+        let timeout = decoded.as_ref().map_or(FIRST_LEASE, |suspended| suspended.timeout);
         let strange = match &decoded {
             Ok(suspended) => policy
                 .filter(|policy| policy.name != suspended.listener)
@@ -257,13 +260,13 @@ impl Endpoint {
             (strange, _) => {
                 let reason = strange.unwrap_or_default();
                 warn!(target: "cwmp", device = lease.device, "a kept session does not go on here: {reason}");
-                if let Err(error) = self.parts.store.suspend_session(&lease, content, lease_time(Duration::ZERO)).await
-                {
+                if let Err(error) = self.parts.store.suspend_session(&lease, content, lease_time(timeout)).await {
                     warn!(target: "cwmp", device = lease.device, "it is not kept again: {error}");
                 }
                 return None;
             }
         };
+        self.prolong(&lease, timeout).await;
         let authenticated = suspended.identity.clone().map(|identity| Arc::new(Authenticated::from(identity)));
         let origin = Origin { policy: policy.cloned().unwrap_or_default(), authenticated };
         let (device_id, age) = (suspended.device_id.as_str().into(), suspended.age);
