@@ -285,6 +285,28 @@ async fn a_first_contact_has_one_session_on_all_nodes() {
     }
 }
 
+/// A session may be taken out as soon as it is there, before who keeps it has heard that it is kept. It is kept then, not lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_resumed_at_once_was_kept() {
+    let Some(scratch) = Scratch::new() else { return };
+    let nodes = [scratch.connect().await, scratch.connect().await];
+    let mut lease = nodes[0].acquire_lease("d", "a", LONG).await.unwrap().unwrap();
+    for turn in 0..200_u8 {
+        let [here, there] = [&nodes[usize::from(turn) % 2], &nodes[usize::from(turn + 1) % 2]];
+        let resume = async {
+            loop {
+                match there.resume_session("a", LONG).await.unwrap() {
+                    Resumption::Resumed { lease, content } => break (lease, content),
+                    other => assert_eq!(other, Resumption::Elsewhere),
+                }
+            }
+        };
+        let (kept, (resumed, content)) = tokio::join!(here.suspend_session(&lease, vec![turn], LONG), resume);
+        assert_eq!((kept.map_err(|error| error.to_string()), content), (Ok(()), vec![turn]));
+        lease = resumed;
+    }
+}
+
 /// A document has its limit; what is beyond is refused, and the session goes on where it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_is_too_large_is_not_kept() {

@@ -48,7 +48,11 @@ impl MongoStore {
             return Ok(());
         }
         let leftover = doc! { "_id": &lease.owner, "token": token(lease) };
-        self.suspended.delete_one(leftover).await.map_err(failed("keeping a session"))?;
+        let removed = self.suspended.delete_one(leftover).await.map_err(failed("keeping a session"))?;
+        if is_kept && removed.deleted_count == 0 {
+            // Somebody goes on with it already, under the lease's next token.
+            return Ok(());
+        }
         Err(StoreError::LeaseLost(lease.device.clone()))
     }
 
