@@ -147,7 +147,14 @@ impl<'a> List<'a> {
 }
 
 fn networks<'a>(list: &mut List<'a>, state: &'a StarState) {
-    let Some(subnets) = state.lan.as_ref().and_then(|lan| lan.subnets.as_ref()) else { return };
+    for (network, base, subnet, source) in subnets(state) {
+        list.network(network, base, subnet, source);
+    }
+}
+
+/// The networks of the address plan: type, whether it is the base network of its type, addresses, and where it stands.
+pub fn subnets(state: &StarState) -> Vec<(NetworkType, bool, &Subnet, String)> {
+    let Some(subnets) = state.lan.as_ref().and_then(|lan| lan.subnets.as_ref()) else { return Vec::new() };
     let base = &subnets.base_subnets;
     let of_base = [
         (NetworkType::Split, &base.split, "split"),
@@ -155,9 +162,10 @@ fn networks<'a>(list: &mut List<'a>, state: &'a StarState) {
         (NetworkType::Foreign, &base.foreign, "foreign"),
         (NetworkType::Vpn, &base.vpn, "vpn"),
     ];
+    let mut all = Vec::new();
     for (network, subnet, key) in of_base {
         if let Some(subnet) = subnet {
-            list.network(network, true, subnet, format!("$.lan.subnets.baseSubnets.{key}"));
+            all.push((network, true, subnet, format!("$.lan.subnets.baseSubnets.{key}")));
         }
     }
     let mut more = vec![
@@ -177,9 +185,10 @@ fn networks<'a>(list: &mut List<'a>, state: &'a StarState) {
     }
     for (network, subnets, key) in more {
         for (number, subnet) in subnets.iter().enumerate() {
-            list.network(network, false, subnet, format!("$.lan.subnets.{key}[{number}]"));
+            all.push((network, false, subnet, format!("$.lan.subnets.{key}[{number}]")));
         }
     }
+    all
 }
 
 fn links<'a>(list: &mut List<'a>, state: &'a StarState) {

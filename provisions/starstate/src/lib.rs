@@ -1,13 +1,14 @@
 //! StarState: one document describes a whole MikroTik router, and the router becomes what it describes, or stays as it was.
 //!
-//! The document: [`state`] reads it and reports its mistakes ([`issue`]), [`decompose`] splits it into resources. What is wanted of a
-//! router is a list of [`step`]s; [`quote`] keeps text text inside scripts. All of this is pure and knows no router.
+//! The document: [`state`] reads it and reports its mistakes ([`issue`]), [`decompose`] splits it into resources, [`compile`] makes
+//! [`step`]s of them: what is wanted of a router; [`quote`] keeps text text inside scripts. All of this is pure and knows no router.
 //!
 //! From steps to a router: [`needs`] and [`phase`] put them in order, [`plan`] compares them with a [`snapshot`] of the router, and
 //! [`orchestrator`] carries out what is left, over the [`port`], with a [`ledger`] from which all of it can be taken back. A
 //! [`session`] is one document on its way to one router.
 
 pub mod compare;
+pub mod compile;
 pub mod decompose;
 pub mod issue;
 pub mod ledger;

@@ -1,0 +1,150 @@
+//! What a router is, as far as it decides which steps a document means: its release, its radios.
+
+use routeros::{Command, Error, ErrorClass, RouterPort, Row};
+use routeros_schema::{Release, Schema};
+
+/// What a router is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The release of RouterOS.
+    pub release: Release,
+    /// Its radios.
+    pub radios: Vec<Radio>,
+}
+
+/// A radio.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Radio {
+    /// The name that it came with, such as `wifi1`; it stays whatever the radio is called.
+    pub default_name: String,
+    /// What it sends in.
+    pub band: Band,
+}
+
+/// A band of frequencies. A second radio of 5 GHz has a band of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Band {
+    /// 2.4 GHz.
+    Two,
+    /// 5 GHz.
+    Five,
+    /// The second radio of 5 GHz.
+    SecondFive,
+}
+
+impl Band {
+    /// How documents and interfaces call it: `2.4`, `5`, `5-2`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Band::Two => "2.4",
+            Band::Five => "5",
+            Band::SecondFive => "5-2",
+        }
+    }
+
+    /// The radio's name when it is ours: `wifi2.4`.
+    pub fn interface(self) -> String {
+        format!("wifi{}", self.word())
+    }
+
+    /// The band of an interface that is called like [`Band::interface`].
+    pub fn of_interface(name: &str) -> Option<Band> {
+        [Band::Two, Band::Five, Band::SecondFive].into_iter().find(|band| band.interface() == name)
+    }
+}
+
+impl Facts {
+    /// A router of the newest release that is known, with two radios.
+    pub fn newest() -> Facts {
+        Facts {
+            release: Schema::get().release(),
+            radios: radios(&["wifi1", "wifi2"].map(|name| (name.to_owned(), None))),
+        }
+    }
+
+    /// Asks a router.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn read(port: &dyn RouterPort) -> Result<Facts, Error> {
+        let resource = port.run(Command::print("/system/resource").properties(["version"])).await?;
+        let version = resource.rows.first().and_then(|row| row.text("version")).unwrap_or_default();
+        let release = release_of(&version).unwrap_or_else(|| Schema::get().release());
+        let has_wifi = Schema::get().menu("/interface/wifi").is_some_and(|menu| menu.is_in(release));
+        if !has_wifi {
+            return Ok(Facts { release, radios: Vec::new() });
+        }
+        let properties = ["default-name", "channel.band", "radio-mac"];
+        let found = match port.run(Command::print("/interface/wifi").properties(properties)).await {
+            Ok(reply) => reply.rows,
+            // A router without radios may lack the package.
+            Err(error) if error.class() == ErrorClass::Unsupported => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let text = |row: &Row, name: &str| row.text(name).filter(|text| !text.is_empty()).map(|text| text.into_owned());
+        let named: Vec<(String, Option<String>)> =
+            found.iter().filter_map(|row| Some((text(row, "default-name")?, text(row, "channel.band")))).collect();
+        Ok(Facts { release, radios: radios(&named) })
+    }
+}
+
+/// The radios by their default names and, where it is configured, their band: `wifi1` has 5 GHz, `wifi2` 2.4 GHz, `wifi3` 5 GHz again; a
+/// single one counts as 2.4 GHz.
+fn radios(named: &[(String, Option<String>)]) -> Vec<Radio> {
+    let mut radios: Vec<Radio> = Vec::new();
+    for (default_name, configured) in named {
+        let by_name = match default_name.as_str() {
+            _ if named.len() == 1 => Band::Two,
+            "wifi2" => Band::Two,
+            _ => Band::Five,
+        };
+        let band = match configured.as_deref() {
+            Some(band) if band.starts_with('2') => Band::Two,
+            Some(band) if band.starts_with('5') => Band::Five,
+            _ => by_name,
+        };
+        let is_taken = |band| radios.iter().any(|radio: &Radio| radio.band == band);
+        let band = if band == Band::Five && is_taken(Band::Five) { Band::SecondFive } else { band };
+        if !is_taken(band) {
+            radios.push(Radio { default_name: default_name.clone(), band });
+        }
+    }
+    radios
+}
+
+/// The release in a text such as `7.16.2 (stable)`.
+pub fn release_of(version: &str) -> Option<Release> {
+    let mut numbers = version.split(|character: char| !character.is_ascii_digit()).map(str::parse::<u16>);
+    let (major, minor) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(Release { major, minor })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_read() {
+        for (text, release) in
+            [("7.16.2 (stable)", Some((7, 16))), ("7.24beta1", Some((7, 24))), ("", None), ("x", None)]
+        {
+            assert_eq!(release_of(text).map(|release| (release.major, release.minor)), release, "{text}");
+        }
+    }
+
+    #[test]
+    fn radios_have_bands_by_their_names_unless_they_are_configured() {
+        let bands = |named: &[(&str, Option<&str>)]| {
+            let named: Vec<_> =
+                named.iter().map(|(name, band)| ((*name).to_owned(), band.map(str::to_owned))).collect();
+            radios(&named)
+                .into_iter()
+                .map(|radio| format!("{}={}", radio.default_name, radio.band.word()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(bands(&[("wifi1", None), ("wifi2", None), ("wifi3", None)]), ["wifi1=5", "wifi2=2.4", "wifi3=5-2"]);
+        assert_eq!(bands(&[("wifi1", None)]), ["wifi1=2.4"]);
+        assert_eq!(bands(&[("wifi1", Some("2ghz-ax")), ("wifi2", Some("5ghz-ax"))]), ["wifi1=2.4", "wifi2=5"]);
+        assert_eq!(bands(&[("wifi1", Some("5ghz-ax"))]), ["wifi1=5"]);
+    }
+}

@@ -1,0 +1,9 @@
+//! VPN servers, their users, and certificates.
+
+use super::Builder;
+use crate::decompose::Resource;
+
+/// The steps of a resource, if it is one of these.
+pub(super) fn steps(_builder: &mut Builder<'_>, _resource: &Resource<'_>) -> bool {
+    false
+}
