@@ -153,6 +153,7 @@ mod tests {
             label: None,
             place: None,
             initial: Vec::new(),
+            once: false,
             read_back: Vec::new(),
         }
     }

@@ -41,6 +41,8 @@ pub struct Step {
     /// Arguments that matter only when the row is added, because the router changes them itself afterwards: the gateway of a route
     /// that follows a lease. They are not compared.
     pub initial: Vec<String>,
+    /// A row that goes by itself when its work is done: once it was added, it is not added again.
+    pub once: bool,
     /// Properties to read when all is done: what the router made itself. For [`Action::Run`] also `file:NAME`: the contents of a file
     /// that the command writes, which is removed from the router then.
     pub read_back: Vec<String>,

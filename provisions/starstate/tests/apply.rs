@@ -345,3 +345,23 @@ async fn menus_that_the_user_may_not_read_are_in_the_way_only_when_they_matter()
     let error = Attempt::new(&pools, steps()).apply().await.unwrap_err().to_string();
     assert!(error.contains("lan/pool: the router has no menu /ip/pool for this user"), "{error}");
 }
+
+#[tokio::test]
+async fn a_row_that_goes_by_itself_is_not_added_again() {
+    let router = start().await;
+    let port = reach(&router);
+    let row = add("job/once", "/system/scheduler", &["name"], &[("name", "once"), ("on-event", "x")]);
+    let steps = vec![starstate::step::Step { once: true, ..row }];
+    let attempt = Attempt::new(&port, steps.clone());
+    let applied = attempt.apply().await.unwrap();
+    router.run(&["/system/scheduler/remove", "=.id=once"]).unwrap();
+    assert!(attempt.plan().await.is_empty());
+
+    let again = Attempt { base: applied.holdings, session: "01JLATER".into(), ..Attempt::new(&port, steps) };
+    let second = again.apply().await.unwrap();
+    assert_eq!((second.changes, second.warnings.len()), (0, 0));
+    assert_eq!(second.holdings.len(), 1, "it is remembered");
+    let without = Attempt { base: second.holdings, session: "01JLAST".into(), ..Attempt::new(&port, Vec::new()) };
+    let last = without.apply().await.unwrap();
+    assert_eq!((last.changes, last.holdings.len()), (0, 0));
+}

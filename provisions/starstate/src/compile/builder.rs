@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use routeros::Secret;
+
 use crate::compile::facts::Facts;
 use crate::compile::world::World;
 use crate::decompose::Resource;
@@ -201,6 +203,7 @@ impl<'a> Builder<'a> {
             label: None,
             place: None,
             initial: Vec::new(),
+            once: false,
             read_back: Vec::new(),
         };
         Draft { builder: self, rank: Rank::default(), step }
@@ -345,6 +348,18 @@ impl Draft<'_, '_> {
     /// An argument matters only when the row is added: the router changes it itself.
     pub fn initial(mut self, name: &str) -> Self {
         self.step.initial.push(name.to_owned());
+        self
+    }
+
+    /// The row goes by itself when its work is done, and is not added again then.
+    pub fn once(mut self) -> Self {
+        self.step.once = true;
+        self
+    }
+
+    /// A text that contains a secret.
+    pub fn secret_text(mut self, name: &str, value: impl Into<Secret>) -> Self {
+        self.step.arguments.push((name.to_owned(), Value::Secret(value.into())));
         self
     }
 

@@ -10,6 +10,32 @@ pub struct Facts {
     pub release: Release,
     /// Its radios.
     pub radios: Vec<Radio>,
+    /// Where it stands.
+    pub region: Region,
+}
+
+/// What is domestic where a router stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    /// Suffixes of domestic names, without a dot in front.
+    pub domains: Vec<String>,
+    /// Where routers get the list of domestic addresses: an URL that takes `format`, `limit` and `offset`.
+    pub addresses: String,
+    /// A list with fewer entries than this is strange.
+    pub usual: u32,
+    /// A list with fewer entries than this is incomplete.
+    pub least: u32,
+}
+
+impl Default for Region {
+    fn default() -> Region {
+        Region {
+            domains: vec!["ir".to_owned()],
+            addresses: "https://s4i.co/irip".to_owned(),
+            usual: 38_000,
+            least: 35_000,
+        }
+    }
 }
 
 /// A radio.
@@ -59,10 +85,11 @@ impl Facts {
         Facts {
             release: Schema::get().release(),
             radios: radios(&["wifi1", "wifi2"].map(|name| (name.to_owned(), None))),
+            region: Region::default(),
         }
     }
 
-    /// Asks a router.
+    /// Asks a router. Where it stands it does not know: that is the default.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -70,9 +97,10 @@ impl Facts {
         let resource = port.run(Command::print("/system/resource").properties(["version"])).await?;
         let version = resource.rows.first().and_then(|row| row.text("version")).unwrap_or_default();
         let release = release_of(&version).unwrap_or_else(|| Schema::get().release());
+        let region = Region::default();
         let has_wifi = Schema::get().menu("/interface/wifi").is_some_and(|menu| menu.is_in(release));
         if !has_wifi {
-            return Ok(Facts { release, radios: Vec::new() });
+            return Ok(Facts { release, radios: Vec::new(), region });
         }
         let properties = ["default-name", "channel.band", "radio-mac"];
         let found = match port.run(Command::print("/interface/wifi").properties(properties)).await {
@@ -84,7 +112,7 @@ impl Facts {
         let text = |row: &Row, name: &str| row.text(name).filter(|text| !text.is_empty()).map(|text| text.into_owned());
         let named: Vec<(String, Option<String>)> =
             found.iter().filter_map(|row| Some((text(row, "default-name")?, text(row, "channel.band")))).collect();
-        Ok(Facts { release, radios: radios(&named) })
+        Ok(Facts { release, radios: radios(&named), region })
     }
 }
 

@@ -18,7 +18,7 @@ mod wan;
 mod world;
 
 pub use builder::{Builder, Draft, Rank};
-pub use facts::{Band, Facts, Radio, release_of};
+pub use facts::{Band, Facts, Radio, Region, release_of};
 pub use world::{Client, ClientConfig, Connection, Link, Network, World};
 
 use crate::decompose::{Content, Resource, decompose};

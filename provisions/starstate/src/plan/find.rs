@@ -160,6 +160,11 @@ impl<'a> Finder<'a> {
                 .any(|holding| holding.path == path && holding.is_created() && holding.identity().is(row))
     }
 
+    /// Whether the row of a step was added at some time.
+    pub(super) fn has_made(&self, step: &Step) -> bool {
+        self.holding_of(step).is_some_and(|(_, holding)| holding.is_created())
+    }
+
     fn holding_of(&self, step: &Step) -> Option<(usize, &'a Holding)> {
         self.holdings.iter().enumerate().find(|(_, holding)| holding.step == step.id && holding.path == step.path)
     }

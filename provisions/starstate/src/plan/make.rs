@@ -95,7 +95,10 @@ impl Maker<'_> {
             .filter_map(|name| Some((name.to_owned(), kept(&step.path, name, step.argument(name)?))))
             .collect();
         let Some(found) = self.finder.find(step, &self.router) else {
-            return self.add_row(number, early_for, key);
+            return match step.once && self.finder.has_made(step) {
+                true => self.push(number, early_for, key, Change::Keep { row: RowRef::Settings, ours: true }),
+                false => self.add_row(number, early_for, key),
+            };
         };
         let row = RowRef::from_id(found.row.id.as_deref());
         self.added_by[number] = Some(row.clone());

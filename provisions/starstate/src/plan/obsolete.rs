@@ -119,6 +119,7 @@ fn change_for(plan: &mut Plan, wanted: &Wanted<'_>, router: &Snapshot, finder: &
             if is_back { Fate::Gone } else { Fate::Goes(Change::Add { values: row.clone(), before: None }) }
         }
         Held::Created => match row {
+            None if wanting.is_some_and(|step| step.once) => Fate::Stays,
             None => Fate::Gone,
             Some(row) if is_used(plan, &holding.path, row) => Fate::Stays,
             Some(row) => remove(&holding.path, row, router),

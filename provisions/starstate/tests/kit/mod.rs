@@ -274,6 +274,7 @@ pub fn add(id: &str, path: &str, key: &[&str], arguments: &[(&str, &str)]) -> St
         label: None,
         place: None,
         initial: Vec::new(),
+        once: false,
         read_back: Vec::new(),
     }
 }
