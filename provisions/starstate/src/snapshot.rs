@@ -155,7 +155,7 @@ pub fn is_secret(path: &str, name: &str) -> bool {
     known.unwrap_or_else(|| routeros::secret::is_secret_name(name))
 }
 
-async fn read_release(port: &dyn RouterPort) -> Result<Release, SnapshotError> {
+pub(crate) async fn read_release(port: &dyn RouterPort) -> Result<Release, SnapshotError> {
     let rows = port.rows(Command::print("/system/resource").properties(["version"])).await?;
     let version = rows.first().and_then(|row| row.text("version")).unwrap_or_default().into_owned();
     let release: Result<Release, String> = version.parse();

@@ -13,6 +13,7 @@ use kit::*;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sim::routeros::{RouterFault, Simulator};
+use starstate::compile::{Compiled, Facts};
 use starstate::ledger::Entry;
 use starstate::management::Management;
 use starstate::orchestrator::Options;
@@ -96,7 +97,7 @@ impl Compile for Fixture {
         }
     }
 
-    fn steps(&self, document: &Value, _: &str) -> Result<Vec<Step>, String> {
+    fn steps(&self, document: &Value, _: &Facts) -> Compiled {
         let is_without =
             |id: &str| document["without"].as_array().is_some_and(|ids| ids.iter().any(|known| known == id));
         let mut steps: Vec<Step> = steps().into_iter().filter(|step| !is_without(&step.id)).collect();
@@ -104,7 +105,7 @@ impl Compile for Fixture {
             let server = steps.iter_mut().find(|step| step.id == "lan/server").unwrap();
             server.arguments.iter_mut().find(|(name, _)| name == "lease-time").unwrap().1 = time.into();
         }
-        Ok(steps)
+        Compiled { steps, issues: Vec::new() }
     }
 }
 

@@ -1,7 +1,14 @@
 //! What a router is, as far as it decides which steps a document means: its release, its radios.
 
-use routeros::{Command, Error, ErrorClass, RouterPort, Row};
+use std::borrow::Cow;
+
+use futures_util::TryFutureExt;
+use futures_util::future::try_join;
+use routeros::{Command, RouterPort, Row};
 use routeros_schema::{Release, Schema};
+
+use crate::port::read_menu;
+use crate::snapshot::{SnapshotError, read_release};
 
 /// What a router is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,27 +99,18 @@ impl Facts {
     /// Asks a router. Where it stands it does not know: that is the default.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub async fn read(port: &dyn RouterPort) -> Result<Facts, Error> {
-        let resource = port.run(Command::print("/system/resource").properties(["version"])).await?;
-        let version = resource.rows.first().and_then(|row| row.text("version")).unwrap_or_default();
-        let release = release_of(&version).unwrap_or_else(|| Schema::get().release());
-        let region = Region::default();
-        let has_wifi = Schema::get().menu("/interface/wifi").is_some_and(|menu| menu.is_in(release));
-        if !has_wifi {
-            return Ok(Facts { release, radios: Vec::new(), region });
-        }
-        let properties = ["default-name", "channel.band", "radio-mac"];
-        let found = match port.run(Command::print("/interface/wifi").properties(properties)).await {
-            Ok(reply) => reply.rows,
-            // A router without radios may lack the package.
-            Err(error) if error.class() == ErrorClass::Unsupported => Vec::new(),
-            Err(error) => return Err(error),
-        };
-        let text = |row: &Row, name: &str| row.text(name).filter(|text| !text.is_empty()).map(|text| text.into_owned());
-        let named: Vec<(String, Option<String>)> =
-            found.iter().filter_map(|row| Some((text(row, "default-name")?, text(row, "channel.band")))).collect();
-        Ok(Facts { release, radios: radios(&named), region })
+    /// When it cannot be read, or has no RouterOS 7.
+    pub async fn read(port: &dyn RouterPort) -> Result<Facts, SnapshotError> {
+        let radios_of = Command::print("/interface/wifi").properties(["default-name", "channel.band"]);
+        let (release, found) =
+            try_join(read_release(port), read_menu(port, radios_of).map_err(SnapshotError::from)).await?;
+        let text = |row: &Row, name: &str| row.text(name).filter(|text| !text.is_empty()).map(Cow::into_owned);
+        let named: Vec<(String, Option<String>)> = found
+            .iter()
+            .flatten()
+            .filter_map(|row| Some((text(row, "default-name")?, text(row, "channel.band"))))
+            .collect();
+        Ok(Facts { release, radios: radios(&named), region: Region::default() })
     }
 }
 
@@ -140,25 +138,9 @@ fn radios(named: &[(String, Option<String>)]) -> Vec<Radio> {
     radios
 }
 
-/// The release in a text such as `7.16.2 (stable)`.
-pub fn release_of(version: &str) -> Option<Release> {
-    let mut numbers = version.split(|character: char| !character.is_ascii_digit()).map(str::parse::<u16>);
-    let (major, minor) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    Some(Release { major, minor })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn releases_are_read() {
-        for (text, release) in
-            [("7.16.2 (stable)", Some((7, 16))), ("7.24beta1", Some((7, 24))), ("", None), ("x", None)]
-        {
-            assert_eq!(release_of(text).map(|release| (release.major, release.minor)), release, "{text}");
-        }
-    }
 
     #[test]
     fn radios_have_bands_by_their_names_unless_they_are_configured() {

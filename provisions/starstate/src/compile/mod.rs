@@ -9,6 +9,7 @@
 //! Not here: rules about the document as such ([`crate::validation`]), and the order of steps ([`crate::needs`]).
 
 mod builder;
+mod documents;
 mod extra;
 mod facts;
 mod fit;
@@ -18,7 +19,8 @@ mod wan;
 mod world;
 
 pub use builder::{Builder, Draft, Rank};
-pub use facts::{Band, Facts, Radio, Region, release_of};
+pub use documents::Documents;
+pub use facts::{Band, Facts, Radio, Region};
 pub use world::{Client, ClientConfig, Connection, Link, Network, World};
 
 use crate::decompose::{Content, Resource, decompose};

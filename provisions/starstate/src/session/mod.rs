@@ -22,11 +22,14 @@ pub use id::new_id;
 pub use service::{ServiceError, Sessions, Target};
 pub use store::{SessionStore, StoreError};
 
+pub use crate::issue::{Issue, Severity};
+
+use crate::compile::{Compiled, Facts};
+use crate::issue::permits;
 use crate::ledger::{Entry, Holding, fold};
 use crate::orchestrator::{Applied, ApplyError, Generated, RollbackResult};
 use crate::phase::Phase;
 use crate::plan::Note;
-use crate::step::Step;
 
 /// How long a draft lives that is not applied, in milliseconds.
 pub const LIFETIME: u64 = 3_600_000;
@@ -92,27 +95,6 @@ pub enum Status {
     Discarded,
 }
 
-/// Something wrong with a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Issue {
-    /// Whether it can be applied nevertheless.
-    pub severity: Severity,
-    /// Where, as a JSON path.
-    pub path: String,
-    /// What.
-    pub message: String,
-}
-
-/// How bad an issue is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// It cannot be applied.
-    Error,
-    /// It can, but something will have no effect.
-    Warning,
-}
-
 /// Why a session failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -151,11 +133,8 @@ pub trait Compile: Send + Sync {
     /// What is wrong with it.
     fn validate(&self, document: &serde_json::Value) -> Vec<Issue>;
 
-    /// What it wants of a router. `session` is the one whose name generated names carry.
-    ///
-    /// # Errors
-    /// Why it means nothing; after a validation without errors there is nothing.
-    fn steps(&self, document: &serde_json::Value, session: &str) -> Result<Vec<Step>, String>;
+    /// What it wants of a router. With errors among the issues it cannot be carried out there.
+    fn steps(&self, document: &serde_json::Value, facts: &Facts) -> Compiled;
 }
 
 impl Session {
@@ -203,7 +182,7 @@ impl Session {
     pub fn validate(&mut self, issues: Vec<Issue>, now: u64) -> Result<(), TransitionError> {
         self.check_time(now)?;
         self.check(&[Status::Draft], "be validated", "draft")?;
-        let is_good = issues.iter().all(|issue| issue.severity != Severity::Error);
+        let is_good = permits(&issues);
         self.issues = issues;
         self.go(if is_good { Status::Validated } else { Status::Draft }, now);
         Ok(())

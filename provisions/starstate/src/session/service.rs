@@ -12,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Compile, Failure, Session, SessionEvent, SessionEventKind, SessionStore, Status, StoreError, TransitionError,
 };
+use crate::compile::{Compiled, Facts};
+use crate::issue::{Severity, permits};
 use crate::ledger::{Entry, Fingerprints, Holding, LedgerSink, SinkError};
 use crate::management::Management;
 use crate::orchestrator::{Applied, ApplyError, Job, Options, Orchestrator, RollbackError, RollbackResult};
-use crate::plan::Plan;
+use crate::plan::{Note, Plan};
 use crate::port::Reach;
 use crate::step::Step;
 
@@ -132,10 +134,12 @@ impl Sessions {
             Some((holder, holdings)) if !holdings.is_empty() => (holder.owner.clone(), holdings),
             _ => (session.id.clone(), Vec::new()),
         };
-        let steps = self.steps(&session, &owner)?;
+        let (steps, notes) = self.steps(&session, target).await?;
         let (sink, cancel) = (Ledger { store: &*self.store, session: id }, CancellationToken::new());
         let orchestrator = Orchestrator::new(target.port, &sink, &|_| {}, &cancel, target.options.clone());
-        Ok(orchestrator.plan(&self.job(&steps, &holdings, &owner, target), &holdings).await?)
+        let mut plan = orchestrator.plan(&self.job(&steps, &holdings, &owner, target), &holdings).await?;
+        plan.notes.extend(notes);
+        Ok(plan)
     }
 
     /// Tells a plan from others, for [`Target::reviewed`].
@@ -182,14 +186,14 @@ impl Sessions {
             return Err(ServiceError::Stale(id.to_owned()));
         }
         session.begin(holder.as_ref(), (self.now)())?;
-        let steps = self.steps(&session, &session.owner)?;
+        let (steps, notes) = self.steps(&session, target).await?;
         self.store.save(&session).await?;
         if let Some(mut before) = holder.filter(|before| before.id != session.id) {
             before.holds = false;
             self.store.save(&before).await?;
         }
         self.emit(&session, SessionEventKind::Started { resumed: false });
-        let session = self.carry_out(session, &steps, target, cancel).await?;
+        let session = self.carry_out(session, (&steps, notes), target, cancel).await?;
         Ok(session)
     }
 
@@ -210,9 +214,9 @@ impl Sessions {
     ) -> Result<Session, ServiceError> {
         let session = self.get(id).await?;
         self.need(&session, Status::Applying, "be resumed", "applying")?;
-        let steps = self.steps(&session, &session.owner)?;
+        let (steps, notes) = self.steps(&session, target).await?;
         self.emit(&session, SessionEventKind::Started { resumed: true });
-        let session = self.carry_out(session, &steps, target, cancel).await?;
+        let session = self.carry_out(session, (&steps, notes), target, cancel).await?;
         Ok(session)
     }
 
@@ -298,7 +302,7 @@ impl Sessions {
     async fn carry_out(
         &self,
         mut session: Session,
-        steps: &[Step],
+        (steps, notes): (&[Step], Vec<Note>),
         target: &Target<'_>,
         cancel: &CancellationToken,
     ) -> Result<Session, ServiceError> {
@@ -306,7 +310,8 @@ impl Sessions {
         let result = self.run(&session, steps, &mut entries, target, cancel).await;
         session.entries = entries;
         match result {
-            Ok(applied) => {
+            Ok(mut applied) => {
+                applied.warnings.extend(notes);
                 let changes = applied.changes;
                 session.succeed(applied, (self.now)())?;
                 self.store.save(&session).await?;
@@ -371,8 +376,18 @@ impl Sessions {
         Job { steps, base, session, fingerprints: &self.fingerprints, management: &target.management }
     }
 
-    fn steps(&self, session: &Session, owner: &str) -> Result<Vec<Step>, ServiceError> {
-        self.compile.steps(&session.document, owner).map_err(ServiceError::Document)
+    /// What a session's document wants of its router, and what of it the router lacks.
+    async fn steps(&self, session: &Session, target: &Target<'_>) -> Result<(Vec<Step>, Vec<Note>), ServiceError> {
+        let facts = Facts::read(target.port).await.map_err(ApplyError::from)?;
+        let Compiled { steps, issues } = self.compile.steps(&session.document, &facts);
+        if !permits(&issues) {
+            let errors = issues.iter().filter(|issue| issue.severity == Severity::Error);
+            let errors = errors.map(|issue| format!("{}: {}", issue.path, issue.message)).collect::<Vec<_>>();
+            return Err(ServiceError::Document(errors.join("; ")));
+        }
+        // What validation has said already is not said again.
+        let new = issues.into_iter().filter(|issue| !session.issues.contains(issue));
+        Ok((steps, new.map(|issue| Note { step: issue.path, message: issue.message }).collect()))
     }
 
     /// The session that has a router: what is on it is what this one holds.
