@@ -1,13 +1,17 @@
 //! A document split into resources: the things that a router shall have, each with its part of the document. Pure.
 //!
+//! A master gets nearly all of it. A slave, which is behind the master's trunk port, gets the trunk, wireless networks, ports and
+//! settings of its own; whatever makes a router of it is the master's.
+//!
 //! The order is fixed and is that of storage and display. Not here: what a resource needs on the router, and in which order that is
 //! made.
 
+use crate::role::Role;
 use crate::state::{
     BackToHomeServer, CertificateConfig, CloudDdnsConfig, DnsConfig, EoipTunnel, Game, GraphingConfig, GreTunnel,
     HttpProxyServer, Ikev2Client, Ikev2Server, IpipTunnel, L2tpClient, L2tpServer, MultiLinkConfig, NatPmpConfig,
-    NetworkType, NtpConfig, OpenVpnClient, OpenVpnServer, Port, PptpClient, PptpServer, RouterIdentity, Schedule,
-    Services, Socks5Server, SshServer, SstpClient, SstpServer, StarState, Subnet, UpnpConfig, UsefulServices,
+    NetworkType, NtpConfig, OpenVpnClient, OpenVpnServer, Port, PptpClient, PptpServer, RouterIdentity, RouterModel,
+    Schedule, Services, Socks5Server, SshServer, SstpClient, SstpServer, StarState, Subnet, UpnpConfig, UsefulServices,
     VxlanTunnel, WanLink, WanType, WireguardClient, WireguardServer, Wireless, ZeroTierServer,
 };
 
@@ -70,6 +74,10 @@ pub enum Content<'a> {
     Vxlan(&'a VxlanTunnel),
     Wireless(&'a Wireless),
     Port(&'a Port),
+    /// The trunk to the slaves.
+    TrunkMaster(&'a RouterModel),
+    /// The trunk to the master.
+    TrunkSlave(&'a RouterModel),
     Identity(&'a RouterIdentity),
     Ntp(&'a NtpConfig),
     Services(&'a Services),
@@ -90,8 +98,8 @@ pub enum Content<'a> {
     DomesticIps(&'a Schedule),
 }
 
-/// The resources of a document, in order.
-pub fn decompose(state: &StarState) -> Vec<Resource<'_>> {
+/// The resources that a document has for a router, in order.
+pub fn decompose(state: &StarState, role: Role) -> Vec<Resource<'_>> {
     let mut list = List(Vec::new());
     list.one("system.baseconfig", "$", Content::Base);
     list.one("system.security", "$", Content::Security);
@@ -100,8 +108,28 @@ pub fn decompose(state: &StarState) -> Vec<Resource<'_>> {
     clients(&mut list, state);
     servers(&mut list, state);
     lan(&mut list, state);
+    trunk(&mut list, state, role);
     extra(&mut list, state);
+    if role != Role::Master {
+        list.0.retain(|resource| is_for_slaves(&resource.content));
+    }
     list.0
+}
+
+fn is_for_slaves(content: &Content<'_>) -> bool {
+    matches!(
+        content,
+        Content::TrunkSlave(_)
+            | Content::Wireless(_)
+            | Content::Port(_)
+            | Content::Identity(_)
+            | Content::Services(_)
+            | Content::Ntp(_)
+            | Content::Graphing(_)
+            | Content::TimeZone(_)
+            | Content::Reboot(_)
+            | Content::Update(_)
+    )
 }
 
 struct List<'a>(Vec<Resource<'a>>);
@@ -288,6 +316,15 @@ fn lan<'a>(list: &mut List<'a>, state: &'a StarState) {
     }
     list.each_numbered(&lan.wireless, "system.wireless", "$.lan.wireless", Content::Wireless);
     list.each_numbered(&lan.interface, "lan.interface", "$.lan.interface", Content::Port);
+}
+
+fn trunk<'a>(list: &mut List<'a>, state: &'a StarState, role: Role) {
+    let Some((entry, model)) = role.trunk(state) else { return };
+    let source = format!("$.choose.routerModels[{entry}].masterSlaveInterface");
+    match role {
+        Role::Master => list.one("lan.trunk.master", &source, Content::TrunkMaster(model)),
+        Role::Slave(_) => list.one("lan.trunk.slave", &source, Content::TrunkSlave(model)),
+    }
 }
 
 fn extra<'a>(list: &mut List<'a>, state: &'a StarState) {

@@ -1,7 +1,8 @@
 //! StarState: one document describes a whole MikroTik router, and the router becomes what it describes, or stays as it was.
 //!
-//! The document: [`state`] reads it and reports its mistakes ([`issue`]), [`decompose`] splits it into resources, [`compile`] makes
-//! [`step`]s of them: what is wanted of a router; [`quote`] keeps text text inside scripts. All of this is pure and knows no router.
+//! The document: [`state`] reads it and reports its mistakes ([`issue`]), [`decompose`] splits it into the resources of a router,
+//! whose [`role`] is the master's or a slave's, [`compile`] makes [`step`]s of them: what is wanted of a router; [`quote`] keeps text
+//! text inside scripts. All of this is pure and knows no router.
 //!
 //! From steps to a router: [`needs`] and [`phase`] put them in order, [`plan`] compares them with a [`snapshot`] of the router, and
 //! [`orchestrator`] carries out what is left, over the [`port`], with a [`ledger`] from which all of it can be taken back. A
@@ -19,6 +20,7 @@ pub mod phase;
 pub mod plan;
 pub mod port;
 pub mod quote;
+pub mod role;
 pub mod session;
 pub mod snapshot;
 pub mod state;

@@ -112,11 +112,7 @@ impl Management {
                 (self.router == Some(address)).then(|| "the router is reached at the address of this lease".to_owned())
             }
             "/ip/firewall/filter" | "/ip/firewall/raw" if deed == Deed::Add => self.danger_of_rule(path, values),
-            "/interface/bridge/port" if deed == Deed::Add => {
-                let interface = values("interface")?;
-                (self.interface(router)?.as_str() == interface)
-                    .then(|| format!("{interface} carries the address of the router"))
-            }
+            "/interface/bridge/port" => self.danger_of_port(row, deed, values, router),
             _ if path.starts_with("/interface/") && deed != Deed::Add => {
                 let own = self.interface(router)?;
                 let is_own = row?.text("name").as_deref() == Some(own.as_str());
@@ -125,6 +121,32 @@ impl Management {
             }
             _ => None,
         }
+    }
+
+    /// Nobody can tell by which port of a bridge the router is reached, so each that leaves the bridge may be the one.
+    fn danger_of_port(
+        &self,
+        row: Option<&Found>,
+        deed: Deed,
+        values: &Values<'_>,
+        router: &Snapshot,
+    ) -> Option<String> {
+        let own = self.interface(router)?;
+        let row_of = |interface: &str| {
+            let ports = router.rows("/interface/bridge/port").iter();
+            ports.into_iter().find(|row| row.text("interface").as_deref() == Some(interface))
+        };
+        let row = row.or_else(|| row_of(values("interface")?));
+        let interface = match values("interface") {
+            Some(interface) => interface.to_owned(),
+            None => row?.text("interface")?.into_owned(),
+        };
+        if deed == Deed::Add && interface == own {
+            return Some(format!("{interface} carries the address of the router"));
+        }
+        let is_there = row.and_then(|row| row.text("bridge")).as_deref() == Some(own.as_str());
+        let leaves = deed == Deed::Remove || values("bridge").is_some_and(|bridge| bridge != own);
+        (is_there && leaves).then(|| format!("{interface} leaves {own}, by which the router is reached"))
     }
 
     fn danger_of_service(&self, row: &Found, values: &Values<'_>) -> Option<String> {

@@ -1,13 +1,13 @@
 //! What each step needs of the others, and the order that follows. Pure.
 //!
 //! A step names what it needs; besides, the menus' schema knows which arguments name rows of other menus, so a step that names
-//! what another one adds needs that one, whether it says so or not.
+//! what another one adds, or gives its name, needs that one, whether it says so or not.
 //!
 //! Not here: the order itself ([`crate::phase`]).
 
 use std::collections::BTreeMap;
 
-use routeros_schema::Schema;
+use routeros_schema::{Argument, Schema};
 
 use crate::phase::{self, Cycle, Phase, Place, Placing};
 use crate::step::{Action, Step};
@@ -90,7 +90,7 @@ fn find_needs(steps: &[Step]) -> Result<Vec<Vec<usize>>, ArrangeError> {
     Ok(all)
 }
 
-/// Which step adds the row of this name.
+/// Which step adds the row of this name, or gives a row this name.
 struct Named<'a> {
     rows: BTreeMap<(&'a str, &'a str), usize>,
 }
@@ -98,7 +98,7 @@ struct Named<'a> {
 impl<'a> Named<'a> {
     fn new(steps: &'a [Step]) -> Named<'a> {
         let mut rows = BTreeMap::new();
-        for (number, step) in steps.iter().enumerate().filter(|(_, step)| step.action == Action::Add) {
+        for (number, step) in steps.iter().enumerate().filter(|(_, step)| names_a_row(step)) {
             if let Some(name) = step.text("name") {
                 rows.entry((step.path.as_str(), name)).or_insert(number);
                 if is_interface(&step.path) {
@@ -115,14 +115,23 @@ impl<'a> Named<'a> {
         let mut found = Vec::new();
         for (name, value) in &step.arguments {
             let Some(argument) = menu.and_then(|menu| menu.argument(name)) else { continue };
-            let referred = argument.reference.iter().flat_map(|reference| &reference.menus);
-            for target in referred.chain(argument.kind.target.iter()) {
+            for target in menus_of(argument) {
                 let parts = value.text().split([',', '%']).map(|part| part.trim().trim_start_matches('!'));
-                found.extend(parts.filter_map(|part| self.rows.get(&(*target, part)).copied()));
+                found.extend(parts.filter_map(|part| self.rows.get(&(target, part)).copied()));
             }
         }
         found.into_iter()
     }
+}
+
+fn names_a_row(step: &Step) -> bool {
+    step.action == Action::Add || step.action == Action::Set && !step.target.is_empty()
+}
+
+/// The menus whose rows an argument names.
+pub(crate) fn menus_of(argument: &'static Argument) -> impl Iterator<Item = &'static str> {
+    let referred = argument.reference.iter().flat_map(|reference| &reference.menus);
+    referred.chain(argument.kind.target.iter()).copied()
 }
 
 /// Whether the rows of a menu are interfaces.
@@ -152,6 +161,7 @@ mod tests {
             needs: Vec::new(),
             label: None,
             place: None,
+            takes_over: false,
             initial: Vec::new(),
             once: false,
             read_back: Vec::new(),
@@ -179,6 +189,15 @@ mod tests {
             ),
         ];
         assert_eq!(order(&steps), ["vlan", "pool", "profile", "client", "table", "route", "rule"]);
+    }
+
+    #[test]
+    fn what_another_step_renames_is_needed_by_whoever_uses_the_new_name() {
+        let mut radio = add("radio", "/interface/wifi", &[("name", "wifi5")]);
+        radio.action = Action::Set;
+        radio.target = vec![("default-name".into(), "wifi1".into())];
+        let steps = [add("slave", "/interface/wifi", &[("name", "guests"), ("master-interface", "wifi5")]), radio];
+        assert_eq!(order(&steps), ["radio", "slave"]);
     }
 
     #[test]

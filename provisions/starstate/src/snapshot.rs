@@ -89,6 +89,11 @@ impl Snapshot {
         self.menus.iter().flat_map(|(path, rows)| rows.iter().flatten().map(move |row| (path.as_str(), row)))
     }
 
+    /// The rows of all menus that were read, to change them.
+    pub fn all_rows_mut(&mut self) -> impl Iterator<Item = (&str, &mut Found)> {
+        self.menus.iter_mut().flat_map(|(path, rows)| rows.iter_mut().flatten().map(move |row| (path.as_str(), row)))
+    }
+
     /// The rows of a menu, to change them.
     pub fn rows_mut(&mut self, path: &str) -> &mut Vec<Found> {
         self.menus.entry(path.to_owned()).or_default().get_or_insert_default()

@@ -38,6 +38,9 @@ pub struct Step {
     pub label: Option<String>,
     /// Where a new row stands in a menu with an order; at the end of our rows when `None`.
     pub place: Option<Position>,
+    /// A row of somebody else that has the key is changed, although nobody said that such rows may be: a port that moves to another
+    /// bridge. What it was before is given back like everything else.
+    pub takes_over: bool,
     /// Arguments that matter only when the row is added, because the router changes them itself afterwards: the gateway of a route
     /// that follows a lease. They are not compared.
     pub initial: Vec<String>,

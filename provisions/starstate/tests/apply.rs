@@ -365,3 +365,39 @@ async fn a_row_that_goes_by_itself_is_not_added_again() {
     let last = without.apply().await.unwrap();
     assert_eq!((last.changes, last.holdings.len()), (0, 0));
 }
+
+#[tokio::test]
+async fn a_port_moves_to_our_bridge_also_when_it_gets_another_name_and_goes_back() {
+    let router = start().await;
+    let port = reach(&router);
+    let before = configuration(&router);
+    let mut steps = vec![
+        set("lan/radio", "/interface/wifi", &[("default-name", "wifi1")], &[("name", "wifi5"), ("disabled", "no")]),
+        add("lan/bridge", "/interface/bridge", &["name"], &[("name", "LANBridgeForeign")]),
+        add(
+            "lan/port-radio",
+            "/interface/bridge/port",
+            &["interface"],
+            &[("interface", "wifi5"), ("bridge", "LANBridgeForeign")],
+        ),
+        add(
+            "lan/port",
+            "/interface/bridge/port",
+            &["interface"],
+            &[("interface", "ether3"), ("bridge", "LANBridgeForeign")],
+        ),
+    ];
+    let refused = Attempt::new(&port, steps.clone()).plan().await;
+    assert_eq!(refused.obstacles().count(), 2, "rows of others are not touched unless the step says so: {refused}");
+    for step in &mut steps {
+        step.takes_over = true;
+    }
+    let attempt = Attempt::new(&port, steps);
+    attempt.apply().await.unwrap();
+    let rows = router.run(&["/interface/bridge/port/print", "?bridge=LANBridgeForeign"]).unwrap();
+    let names: Vec<_> = rows.iter().map(|row| String::from_utf8_lossy(&row["interface"]).into_owned()).collect();
+    assert_eq!(names, ["ether3", "wifi5"]);
+    assert!(attempt.plan().await.is_empty(), "{}", attempt.plan().await);
+    assert_eq!(attempt.roll_back().await.errors, []);
+    assert_same(&configuration(&router), &before, "");
+}

@@ -3,6 +3,7 @@
 mod texts;
 
 use starstate::issue::Severity;
+use starstate::role::Role;
 use starstate::state::{self, Secrets};
 
 #[test]
@@ -50,7 +51,7 @@ fn a_masked_document_has_no_secret() {
 fn the_smallest_document_is_one_link_besides_what_every_router_gets() {
     let text = texts::documents().into_iter().find(|(name, _)| name == "09-minimal").unwrap().1;
     let document = state::parse(&text).unwrap();
-    let resources: Vec<(String, String, String)> = starstate::decompose::decompose(&document.state)
+    let resources: Vec<(String, String, String)> = starstate::decompose::decompose(&document.state, Role::Master)
         .into_iter()
         .map(|resource| (resource.resource_type, resource.name, resource.source))
         .collect();
@@ -66,7 +67,7 @@ fn the_smallest_document_is_one_link_besides_what_every_router_gets() {
 fn resources_come_in_a_fixed_order_and_have_distinct_names() {
     let text = texts::documents().into_iter().find(|(name, _)| name == "08-everything-on").unwrap().1;
     let document = state::parse(&text).unwrap();
-    let resources = starstate::decompose::decompose(&document.state);
+    let resources = starstate::decompose::decompose(&document.state, Role::Master);
     let mut kinds: Vec<&str> = resources.iter().map(|resource| resource.resource_type.as_str()).collect();
     let mut names: Vec<(&str, &str)> =
         resources.iter().map(|resource| (resource.resource_type.as_str(), resource.name.as_str())).collect();
@@ -85,4 +86,27 @@ fn resources_come_in_a_fixed_order_and_have_distinct_names() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), count);
+}
+
+#[test]
+fn a_slave_gets_its_trunk_and_what_is_its_own() {
+    let text = texts::documents().into_iter().find(|(name, _)| name == "06-trunk-master-and-slave").unwrap().1;
+    let document = state::parse(&text).unwrap();
+    let kinds = |role: Role| {
+        let resources = starstate::decompose::decompose(&document.state, role).into_iter();
+        resources.map(|resource| format!("{} {}", resource.resource_type, resource.source)).collect::<Vec<_>>()
+    };
+    let slave = kinds(Role::Slave(1));
+    assert!(slave.contains(&"lan.trunk.slave $.choose.routerModels[1].masterSlaveInterface".to_owned()), "{slave:?}");
+    let allowed = ["lan.trunk.slave", "lan.interface", "system."];
+    assert!(slave.iter().all(|kind| allowed.iter().any(|allowed| kind.starts_with(allowed))), "{slave:?}");
+    for master in ["system.baseconfig", "system.security", "system.dns"] {
+        assert!(!slave.iter().any(|kind| kind.starts_with(master)), "{slave:?}");
+    }
+    let master = kinds(Role::Master);
+    assert!(
+        master.contains(&"lan.trunk.master $.choose.routerModels[0].masterSlaveInterface".to_owned()),
+        "{master:?}"
+    );
+    assert!(!master.iter().any(|kind| kind.starts_with("lan.trunk.slave")), "{master:?}");
 }

@@ -173,6 +173,8 @@ async fn changes_to_what_carries_the_address_are_recognised() {
         set("bridge", "/interface/bridge", &[("name", "bridge")], &[("disabled", "yes")]),
         set("bridge-comment", "/interface/bridge", &[("name", "bridge")], &[("mtu", "1400")]),
         add("port", "/interface/bridge/port", &["interface"], &[("bridge", "bridge"), ("interface", "sfp-sfpplus1")]),
+        add("away", "/interface/bridge/port", &["interface"], &[("bridge", "other"), ("interface", "ether3")]),
+        add("stays", "/interface/bridge/port", &["interface"], &[("bridge", "bridge"), ("interface", "ether4")]),
     ];
     let mut attempt = attempt(&router, &port, steps);
     attempt.management.router = Some("192.168.88.1".parse().unwrap());
@@ -183,7 +185,7 @@ async fn changes_to_what_carries_the_address_are_recognised() {
         .filter(|operation| operation.cuts.is_some())
         .map(|operation| operation.step.as_str())
         .collect();
-    assert_eq!(cutting, ["bridge", "address"]);
+    assert_eq!(cutting, ["bridge", "address", "away"]);
     let text = plan.to_string();
     assert!(text.contains("bridge carries the address of the router"), "{text}");
     assert!(text.contains("the router is reached at this address"), "{text}");

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use routeros::Secret;
 
-use crate::compile::facts::Facts;
+use crate::compile::facts::{Facts, Radio};
 use crate::compile::world::World;
 use crate::decompose::Resource;
 use crate::issue::Issue;
@@ -138,6 +138,22 @@ impl<'a> Builder<'a> {
         self.add("", "/routing/table", &["name"]).id(&id).arg("name", name).arg("fib", "").done()
     }
 
+    /// What the router reaches without a default route stays out of the tables of uplinks. Stands before every other routing rule;
+    /// whoever adds one asks for it. Gives the step.
+    pub fn main_rule(&mut self) -> String {
+        let rule = self.add("", "/routing/rule", &[]).id("routing-rule/main").first().rank(Rank::Local);
+        rule.arg("action", "lookup").arg("table", "main").arg("min-prefix", "0").done()
+    }
+
+    /// A radio gets the name by which documents and everything else call it, and is switched on; it is one row with whatever else is
+    /// set of a radio with this default name. Gives the step.
+    pub fn radio(&mut self, radio: &Radio) -> String {
+        let name = radio.band.interface();
+        let target = [("default-name", radio.default_name.as_str())];
+        let draft = self.set_row("", "/interface/wifi", &target).id(&format!("radio/{name}"));
+        draft.arg("name", name).flag("disabled", false).done()
+    }
+
     /// An address, network or host name on an address list of the firewall. Gives the step.
     pub fn address(&mut self, list: &str, address: &str) -> String {
         let what = format!("address-{list}-{address}");
@@ -202,6 +218,7 @@ impl<'a> Builder<'a> {
             needs: Vec::new(),
             label: None,
             place: None,
+            takes_over: false,
             initial: Vec::new(),
             once: false,
             read_back: Vec::new(),
@@ -241,6 +258,7 @@ impl<'a> Builder<'a> {
             }
         }
         first.critical |= step.critical;
+        first.takes_over |= step.takes_over;
         for need in step.needs {
             if !first.needs.contains(&need) && need != first.id {
                 first.needs.push(need);
@@ -324,6 +342,12 @@ impl Draft<'_, '_> {
     /// A label behind the tag in the comment.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.step.label = Some(label.into()).filter(|label| !label.is_empty());
+        self
+    }
+
+    /// Somebody else's row with the same key is changed.
+    pub fn take_over(mut self) -> Self {
+        self.step.takes_over = true;
         self
     }
 

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::{Compiled, Facts, compile};
 use crate::issue::{Issue, permits};
+use crate::role::Role;
 use crate::session::Compile;
 use crate::state;
 
@@ -16,14 +17,14 @@ impl Compile for Documents {
     fn validate(&self, document: &Json) -> Vec<Issue> {
         let read = state::read(document);
         let mut issues = read.issues;
-        let compiled = compile(&read.state, &Facts::newest());
+        let compiled = compile(&read.state, Role::Master, &Facts::newest());
         issues.extend(compiled.issues);
         issues
     }
 
     fn steps(&self, document: &Json, facts: &Facts) -> Compiled {
         let read = state::read(document);
-        let compiled = compile(&read.state, facts);
+        let compiled = compile(&read.state, Role::Master, facts);
         match permits(&read.issues) {
             true => compiled,
             false => Compiled { issues: [read.issues, compiled.issues].concat(), ..compiled },

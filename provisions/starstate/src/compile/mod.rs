@@ -1,4 +1,5 @@
-//! A document compiled into steps. Pure: the same document and the same facts about the router give the same steps.
+//! A document compiled into steps. Pure: the same document, the router's role in it and the facts about the router give the same
+//! steps.
 //!
 //! [`World`] is what the document is about as a whole, [`Facts`] what the router is, [`Builder`] puts the steps together. One module per
 //! kind of resource says which steps it needs. At the end every step is checked against the menus of the router's release:
@@ -25,6 +26,7 @@ pub use world::{Client, ClientConfig, Connection, Link, Network, World};
 
 use crate::decompose::{Content, Resource, decompose};
 use crate::issue::Issue;
+use crate::role::Role;
 use crate::state::StarState;
 use crate::step::Step;
 
@@ -37,17 +39,22 @@ pub struct Compiled {
     pub issues: Vec<Issue>,
 }
 
-/// Compiles a document for a router.
-pub fn compile(state: &StarState, facts: &Facts) -> Compiled {
-    let (world, mut issues) = World::new(state);
+/// Compiles a document for one of its routers.
+pub fn compile(state: &StarState, role: Role, facts: &Facts) -> Compiled {
+    if let Err(issue) = role.check(state) {
+        return Compiled { steps: Vec::new(), issues: vec![issue] };
+    }
+    let (world, mut issues) = World::new(state, role);
     let mut builder = Builder::new(&world, facts);
-    let mut resources = decompose(state);
+    let mut resources = decompose(state, role);
     resources.sort_by_key(|resource| stage(&resource.content));
     for resource in &resources {
         builder.begin(resource);
         resource_steps(&mut builder, resource);
     }
-    wan::fabric(&mut builder);
+    if role == Role::Master {
+        wan::fabric(&mut builder);
+    }
     let (steps, found) = builder.finish();
     issues.extend(found);
     let steps = fit::fit(steps, facts.release, &mut issues);
@@ -70,6 +77,7 @@ fn stage(content: &Content<'_>) -> u8 {
         Content::Security => 2,
         Content::Certificate(_) => 3,
         Content::Network { .. } => 4,
+        Content::TrunkMaster(_) | Content::TrunkSlave(_) => 5,
         Content::Link { .. } => 6,
         Content::MultiLink { .. } => 7,
         Content::WireguardClient(_)

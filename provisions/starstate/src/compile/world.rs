@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use crate::issue::Issue;
+use crate::role::Role;
 use crate::state::{
     ClientBase, Ikev2Client, L2tpClient, NetworkType, OpenVpnClient, PppoeConfig, PptpClient, SstpClient, StarState,
     StaticConfig, Subnet, WanLink, WanType, WireguardClient,
@@ -39,6 +40,8 @@ const DOMESTIC_CHECKS: [Ipv4Addr; 5] = [
 pub struct World<'a> {
     /// The document.
     pub state: &'a StarState,
+    /// Which of its routers is meant.
+    pub role: Role,
     /// Networks of the address plan, those without addresses left out; base networks first.
     pub networks: Vec<Network>,
     /// Uplinks: the domestic ones, then the foreign ones, each in the order of the document.
@@ -123,13 +126,13 @@ pub enum ClientConfig<'a> {
 
 impl<'a> World<'a> {
     /// What a document is about, and what of it cannot be.
-    pub fn new(state: &'a StarState) -> (World<'a>, Vec<Issue>) {
+    pub fn new(state: &'a StarState, role: Role) -> (World<'a>, Vec<Issue>) {
         let mut issues = Vec::new();
         let networks = networks(state, &mut issues);
         let links = links(state, &mut issues);
         let foreign = links.iter().filter(|link| link.group == WanType::Foreign).count();
         let clients = clients(state, foreign);
-        (World { state, networks, links, clients }, issues)
+        (World { state, role, networks, links, clients }, issues)
     }
 
     /// Whether there is anything of a type of network: addresses, a link, a tunnel, or the wizard's word.

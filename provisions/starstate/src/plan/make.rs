@@ -7,7 +7,7 @@ use routeros_schema::Schema;
 use super::find::{Finder, Match, kept, key_names};
 use super::{Change, Difference, Note, Operation, Plan, RowRef, Stage, Wanted, obsolete, order};
 use crate::ledger::Kept;
-use crate::needs::{ArrangeError, Arranged, arrange};
+use crate::needs::{ArrangeError, Arranged, arrange, is_interface, menus_of};
 use crate::snapshot::{Found, Snapshot, is_secret, is_single};
 use crate::step::{Action, Step, Value};
 use crate::tag;
@@ -103,7 +103,7 @@ impl Maker<'_> {
         let row = RowRef::from_id(found.row.id.as_deref());
         self.added_by[number] = Some(row.clone());
         let differences = self.differences(step, &found);
-        if !differences.is_empty() && !found.ours && !self.wanted.take_over {
+        if !differences.is_empty() && !found.ours && !step.takes_over && !self.wanted.take_over {
             let names: Vec<&str> = differences.iter().map(|difference| difference.name.as_str()).collect();
             let reason = format!("somebody else's row has this {}, but another {}", shown(&key), names.join(", "));
             return self.push(number, early_for, key, blocked(reason));
@@ -261,11 +261,34 @@ impl Maker<'_> {
 
     /// The router as it will be.
     fn follow(&mut self, path: &str, id: Option<&str>, differences: &[Difference]) {
+        let text = |kept: &Option<Kept>| String::from_utf8(kept.as_ref()?.bytes().to_vec()).ok();
+        let renamed = differences.iter().find(|difference| difference.name == "name");
+        if let Some((before, after)) = renamed.and_then(|it| Some((text(&it.before)?, text(&it.after)?))) {
+            self.rename(path, &before, &after);
+        }
         let Some(row) = self.router.rows_mut(path).iter_mut().find(|row| row.id.as_deref() == id) else { return };
         for difference in differences {
             match &difference.after {
                 Some(value) => drop(row.values.insert(difference.name.clone(), value.bytes().to_vec())),
                 None => drop(row.values.remove(&difference.name)),
+            }
+        }
+    }
+
+    /// Rows that name another row show its new name.
+    fn rename(&mut self, path: &str, before: &str, after: &str) {
+        let refers = |menu: &str, name: &str| {
+            let argument = Schema::get().menu(menu).and_then(|menu| menu.argument(name));
+            let mut menus = argument.into_iter().flat_map(menus_of);
+            menus.any(|menu| menu == path || menu == "/interface" && is_interface(path))
+        };
+        for (menu, row) in self.router.all_rows_mut() {
+            for (name, value) in &mut row.values {
+                let Some(text) = std::str::from_utf8(value).ok().filter(|text| text.contains(before)) else { continue };
+                if refers(menu, name) {
+                    let parts = text.split(',').map(|part| if part == before { after } else { part });
+                    *value = parts.collect::<Vec<_>>().join(",").into_bytes();
+                }
             }
         }
     }

@@ -273,6 +273,7 @@ pub fn add(id: &str, path: &str, key: &[&str], arguments: &[(&str, &str)]) -> St
         needs: Vec::new(),
         label: None,
         place: None,
+        takes_over: false,
         initial: Vec::new(),
         once: false,
         read_back: Vec::new(),
