@@ -74,6 +74,8 @@ async fn flags_have_an_empty_value() {
 #[tokio::test]
 async fn settings_have_one_row_without_an_id() {
     let (_simulator, client) = fresh().await;
+    // What is not set is shown with an empty value here.
+    assert_eq!(client.rows(Command::print("/ip/dns")).await.unwrap()[0].text("use-doh-server").as_deref(), Some(""));
     run(&client, "/ip/dns/set servers=192.0.2.53,198.51.100.53 cache-max-ttl=3600").await;
     let settings = client.run(Command::print("/ip/dns")).await.unwrap();
     let row = settings.single().unwrap();
