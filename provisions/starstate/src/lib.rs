@@ -11,6 +11,7 @@
 pub mod compare;
 pub mod compile;
 pub mod decompose;
+pub mod form;
 pub mod issue;
 pub mod ledger;
 pub mod management;

@@ -54,6 +54,7 @@ pub fn compile(state: &StarState, role: Role, facts: &Facts) -> Compiled {
     }
     if role == Role::Master {
         wan::fabric(&mut builder);
+        extra::resolvers(&mut builder);
     }
     let (steps, found) = builder.finish();
     issues.extend(found);

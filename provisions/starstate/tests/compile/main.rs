@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod extra;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod lan;

@@ -1,9 +1,40 @@
 //! What a router has besides: name, time, services, resolvers, schedules, games.
 
+mod ddns;
+mod dns;
+mod domestic;
+mod forwarding;
+mod games;
+mod schedules;
+mod scripts;
+mod system;
+
 use super::Builder;
-use crate::decompose::Resource;
+use crate::decompose::{Content, Resource};
+
+pub(super) use dns::resolvers;
+
+/// Networks that are nobody's on the Internet (RFC 1918).
+const LOCAL: [&str; 3] = ["192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8"];
 
 /// The steps of a resource, if it is one of these.
-pub(super) fn steps(_builder: &mut Builder<'_>, _resource: &Resource<'_>) -> bool {
-    false
+pub(super) fn steps(builder: &mut Builder<'_>, resource: &Resource<'_>) -> bool {
+    match resource.content {
+        Content::Dns(config) => dns::dns(builder, config),
+        Content::Identity(config) => system::identity(builder, config),
+        Content::Ntp(config) => system::ntp(builder, config),
+        Content::Services(services) => system::services(builder, services),
+        Content::Ddns(config) => ddns::ddns(builder, config),
+        Content::Upnp(config) => forwarding::upnp(builder, config),
+        Content::NatPmp(config) => forwarding::nat_pmp(builder, config),
+        Content::Graphing(config) => system::graphing(builder, config),
+        Content::UsefulServices(config) => system::useful_services(builder, config),
+        Content::Game(game) => games::game(builder, game),
+        Content::TimeZone(zone) => schedules::time_zone(builder, zone),
+        Content::Reboot(schedule) => schedules::reboot(builder, schedule),
+        Content::Update(schedule) => schedules::update(builder, schedule),
+        Content::DomesticIps(schedule) => domestic::domestic_ips(builder, schedule),
+        _ => return false,
+    }
+    true
 }
