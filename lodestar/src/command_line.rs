@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::accounts::{KeyCommand, UserCommand};
+use crate::starstate::arguments::StarStateCommand;
 use crate::stores::StoreArguments;
 
 /// A TR-069 auto configuration server.
@@ -48,6 +49,9 @@ pub enum Command {
     Replay(ReplayArguments),
     /// Check provision scripts without running them.
     Check(CheckArguments),
+    /// Make a MikroTik router what a StarState document says; plan, check and take back what was done.
+    #[command(subcommand, name = "starstate")]
+    StarState(StarStateCommand),
     /// Make, change, remove and list users.
     #[command(subcommand)]
     User(UserCommand),

@@ -34,5 +34,6 @@ pub mod session_history;
 pub mod simulate;
 pub mod simulate_router;
 pub mod snapshot;
+pub mod starstate;
 pub mod stores;
 pub mod waker;

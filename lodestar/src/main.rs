@@ -10,7 +10,9 @@ use anyhow::Result;
 use clap::Parser;
 use lodestar::command_line::{Command, CommandLine, LogFormat, SimCommand};
 use lodestar::options::ServeOptions;
-use lodestar::{accounts, backup, bench, check, configuration_files, plan, replay, serve, simulate, simulate_router};
+use lodestar::{
+    accounts, backup, bench, check, configuration_files, plan, replay, serve, simulate, simulate_router, starstate,
+};
 use sandbox::Limits;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -56,6 +58,7 @@ async fn run(command: Command, stop: CancellationToken) -> Result<bool> {
         Command::Plan(arguments) => plan::run(arguments, limits()).await,
         Command::Replay(arguments) => replay::run(&arguments, &limits()),
         Command::Check(arguments) => check::run(arguments).await,
+        Command::StarState(command) => starstate::run(command, stop).await,
         Command::User(command) => accounts::run_user(command).await,
         Command::Key(command) => accounts::run_key(command).await,
         Command::Export(arguments) => {

@@ -68,7 +68,9 @@ fn resource_steps(builder: &mut Builder<'_>, resource: &Resource<'_>) {
         || wan::steps(builder, resource)
         || servers::steps(builder, resource)
         || extra::steps(builder, resource);
-    debug_assert!(is_done, "{} has no steps", resource.resource_type);
+    if !is_done {
+        builder.error(format!("nothing is known of resources of type {}", resource.resource_type));
+    }
 }
 
 /// When its turn is, so that rules of different resources come in an order that makes sense.

@@ -128,14 +128,21 @@ impl Sessions {
     /// # Errors
     /// When the router cannot be read.
     pub async fn plan(&self, id: &str, target: &Target<'_>) -> Result<Plan, ServiceError> {
-        let session = self.get(id).await?;
+        self.plan_of(&self.get(id).await?, target).await
+    }
+
+    /// The same for a session that need not be stored: what its document would do.
+    ///
+    /// # Errors
+    /// When the router cannot be read.
+    pub async fn plan_of(&self, session: &Session, target: &Target<'_>) -> Result<Plan, ServiceError> {
         let holder = self.holder(&session.router).await?;
         let (owner, holdings) = match holder.as_ref().map(|holder| (holder, holder.holdings())) {
             Some((holder, holdings)) if !holdings.is_empty() => (holder.owner.clone(), holdings),
             _ => (session.id.clone(), Vec::new()),
         };
-        let (steps, notes) = self.steps(&session, target).await?;
-        let (sink, cancel) = (Ledger { store: &*self.store, session: id }, CancellationToken::new());
+        let (steps, notes) = self.steps(session, target).await?;
+        let (sink, cancel) = (Ledger { store: &*self.store, session: &session.id }, CancellationToken::new());
         let orchestrator = Orchestrator::new(target.port, &sink, &|_| {}, &cancel, target.options.clone());
         let mut plan = orchestrator.plan(&self.job(&steps, &holdings, &owner, target), &holdings).await?;
         plan.notes.extend(notes);
@@ -391,7 +398,10 @@ impl Sessions {
     }
 
     /// The session that has a router: what is on it is what this one holds.
-    async fn holder(&self, router: &str) -> Result<Option<Session>, ServiceError> {
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn holder(&self, router: &str) -> Result<Option<Session>, ServiceError> {
         let holders: Vec<Session> =
             self.store.list(Some(router)).await?.into_iter().filter(|session| session.holds).collect();
         // Two of them hold it when everything stopped just as one took over from the other.

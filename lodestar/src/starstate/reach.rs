@@ -1,0 +1,134 @@
+//! How the command line reaches a router.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use anyhow::{Context, Result, bail};
+use routeros::{ClientOptions, Connector, PORT, Secret, TLS_PORT, TcpConnector, TlsConnector, Trust};
+use starstate::management::Management;
+use starstate::port::ReachableRouter;
+use tokio::net::lookup_host;
+
+use super::arguments::RouterArguments;
+
+/// A router, and how it is reached.
+pub struct Reached {
+    /// What sessions call it: host and port.
+    pub name: String,
+    /// The connection; made when it is needed.
+    pub port: ReachableRouter,
+    /// What must not be cut.
+    pub management: Management,
+}
+
+/// Reads the options. Connects to nothing yet.
+pub async fn reach(arguments: &RouterArguments) -> Result<Reached> {
+    let trust = trust(arguments)?;
+    let (host, port) = host_and_port(&arguments.router, if trust.is_some() { TLS_PORT } else { PORT })?;
+    let addresses: Vec<SocketAddr> =
+        lookup_host((host.as_str(), port)).await.with_context(|| format!("{host:?} has no address"))?.collect();
+    if trust.is_none() && !arguments.plain && !addresses.iter().all(|address| address.ip().is_loopback()) {
+        bail!(
+            "{host} is on another machine, so its API is spoken with TLS: give --tls-fingerprint (on the router: /certificate/print \
+             detail) or --tls-ca; or --plain, if everybody on the way may see passwords and keys"
+        );
+    }
+    let options = ClientOptions::new(arguments.user.clone(), password(arguments)?);
+    let router = addresses.first().copied();
+    let management = Management {
+        service: if trust.is_some() { "api-ssl" } else { "api" }.to_owned(),
+        port,
+        user: arguments.user.clone(),
+        router: router.map(|address| address.ip()),
+        peer: router.and_then(own_address),
+    };
+    let connect_to = host.clone();
+    let port_of = match trust {
+        None => ReachableRouter::over_tcp(connect_to, port, options),
+        Some(trust) => {
+            // The name and the trust are good for one port, so for every other one, too.
+            let first = TlsConnector::new(connect_to.clone(), port, &trust)?;
+            ReachableRouter::new(port, options, move |at| -> Box<dyn Connector> {
+                match TlsConnector::new(connect_to.clone(), at, &trust) {
+                    Ok(connector) => Box::new(connector),
+                    Err(_) => Box::new(first.clone()),
+                }
+            })
+        }
+    };
+    Ok(Reached { name: TcpConnector::new(host, port).address(), port: port_of, management })
+}
+
+fn trust(arguments: &RouterArguments) -> Result<Option<Trust>> {
+    if let Some(fingerprint) = &arguments.tls_fingerprint {
+        return Ok(Some(Trust::Fingerprint(fingerprint.parse()?)));
+    }
+    let Some(file) = &arguments.tls_ca else { return Ok(None) };
+    let pem = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    Ok(Some(Trust::authorities(&pem).with_context(|| file.display().to_string())?))
+}
+
+fn password(arguments: &RouterArguments) -> Result<Secret> {
+    match &arguments.password_file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+            Ok(text.trim_end_matches(['\r', '\n']).into())
+        }
+        None => match std::env::var("LODESTAR_ROUTER_PASSWORD") {
+            Ok(password) => Ok(password.as_str().into()),
+            Err(_) => bail!("no password: give --password-file, or LODESTAR_ROUTER_PASSWORD in the environment"),
+        },
+    }
+}
+
+/// `192.0.2.1`, `192.0.2.1:8728`, `[2001:db8::1]:8728`, `2001:db8::1`, `router.example:8728`.
+fn host_and_port(address: &str, default: u16) -> Result<(String, u16)> {
+    if let Ok(address) = address.parse::<SocketAddr>() {
+        return Ok((address.ip().to_string(), address.port()));
+    }
+    if let Ok(address) = address.trim_matches(['[', ']']).parse::<IpAddr>() {
+        return Ok((address.to_string(), default));
+    }
+    let (host, port) = match address.rsplit_once(':') {
+        Some((host, port)) => {
+            (host, port.parse().with_context(|| format!("--router {address:?}: {port:?} is no port"))?)
+        }
+        None => (address, default),
+    };
+    if host.is_empty() || host.contains([':', '/', '@', ' ']) {
+        bail!("--router {address:?} is neither an address nor a host's name, with or without a port");
+    }
+    Ok((host.to_owned(), port))
+}
+
+/// This machine's address on the way to another one. Nothing is sent.
+fn own_address(router: SocketAddr) -> Option<IpAddr> {
+    let any: SocketAddr = if router.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(router).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read() {
+        for (text, expected) in [
+            ("192.0.2.1", Some(("192.0.2.1", 1))),
+            ("192.0.2.1:8728", Some(("192.0.2.1", 8728))),
+            ("[2001:db8::1]:8728", Some(("2001:db8::1", 8728))),
+            ("2001:db8::1", Some(("2001:db8::1", 1))),
+            ("[2001:db8::1]", Some(("2001:db8::1", 1))),
+            ("router.example", Some(("router.example", 1))),
+            ("router.example:8729", Some(("router.example", 8729))),
+            ("router.example:x", None),
+            ("http://router.example", None),
+            (":8728", None),
+            ("", None),
+        ] {
+            let expected = expected.map(|(host, port)| (host.to_owned(), port));
+            assert_eq!(host_and_port(text, 1).ok(), expected, "{text}");
+        }
+    }
+}
