@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod kit;
+#[allow(dead_code, reason = "each test binary uses its part")]
 mod texts;
 
 use futures_util::StreamExt;

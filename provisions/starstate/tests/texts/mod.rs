@@ -1,6 +1,5 @@
 //! The documents, as texts.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
-#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::path::Path;
 
