@@ -88,6 +88,33 @@ fn document(name: &str) -> PathBuf {
     file
 }
 
+/// The commands of the documentation, on another port.
+#[test]
+fn the_documented_commands_work() {
+    let documentation = include_str!("../../docs/starstate-cli.md");
+    let block = documentation.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let port = crate::kit::free_address().port().to_string();
+    let script = block
+        .replace("127.0.0.1:8728", &format!("127.0.0.1:{port}"))
+        .replace("--router 127.0.0.1 ", &format!("--router 127.0.0.1:{port} "))
+        .replace("echo secret > password", "echo secret > password; sleep 1");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(document("09-minimal"), folder.path().join("router.json")).unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_lodestar")).parent().unwrap();
+    let output = Command::new("sh")
+        .args(["-e", "-c", &format!("trap 'kill $!' EXIT; {script}")])
+        .current_dir(folder.path())
+        .env("PATH", format!("{}:{}", binary.display(), std::env::var("PATH").unwrap()))
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let ran = Ran::from(output);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    for part in ["the document can be applied", "fingerprint: ", "is applied", "nothing to do", "is validated"] {
+        assert!(ran.out.contains(part), "{part}: {ran:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_is_checked_planned_applied_and_taken_back() {
     let bench = Bench::new().await;
