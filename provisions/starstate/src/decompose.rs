@@ -164,7 +164,8 @@ impl<'a> List<'a> {
         }
     }
 
-    fn network(&mut self, network: NetworkType, base: bool, subnet: &'a Subnet, source: String) {
+    fn network(&mut self, planned: PlannedNetwork<'a>) {
+        let PlannedNetwork { network, base, subnet, source, .. } = planned;
         // A network without addresses is left out; validation says so.
         if subnet.subnet.trim().is_empty() {
             return;
@@ -175,13 +176,28 @@ impl<'a> List<'a> {
 }
 
 fn networks<'a>(list: &mut List<'a>, state: &'a StarState) {
-    for (network, base, subnet, source) in subnets(state) {
-        list.network(network, base, subnet, source);
+    for planned in planned_networks(state) {
+        list.network(planned);
     }
 }
 
-/// The networks of the address plan: type, whether it is the base network of its type, addresses, and where it stands.
-pub fn subnets(state: &StarState) -> Vec<(NetworkType, bool, &Subnet, String)> {
+/// A network of the address plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedNetwork<'a> {
+    /// Of which type.
+    pub network: NetworkType,
+    /// Whether it is the base network of its type.
+    pub base: bool,
+    /// For the network behind a VPN client how the client's protocol is called in names of VLANs.
+    pub client: Option<&'static str>,
+    /// Its addresses.
+    pub subnet: &'a Subnet,
+    /// Where it stands in the document.
+    pub source: String,
+}
+
+/// The networks of the address plan, also those without addresses; base networks first.
+pub fn planned_networks(state: &StarState) -> Vec<PlannedNetwork<'_>> {
     let Some(subnets) = state.lan.as_ref().and_then(|lan| lan.subnets.as_ref()) else { return Vec::new() };
     let base = &subnets.base_subnets;
     let of_base = [
@@ -193,27 +209,31 @@ pub fn subnets(state: &StarState) -> Vec<(NetworkType, bool, &Subnet, String)> {
     let mut all = Vec::new();
     for (network, subnet, key) in of_base {
         if let Some(subnet) = subnet {
-            all.push((network, true, subnet, format!("$.lan.subnets.baseSubnets.{key}")));
+            let source = format!("$.lan.subnets.baseSubnets.{key}");
+            all.push(PlannedNetwork { network, base: true, client: None, subnet, source });
         }
     }
     let mut more = vec![
-        (NetworkType::Foreign, &subnets.foreign_subnets, "foreignSubnets".to_owned()),
-        (NetworkType::Domestic, &subnets.domestic_subnets, "domesticSubnets".to_owned()),
+        (NetworkType::Foreign, None, &subnets.foreign_subnets, "foreignSubnets".to_owned()),
+        (NetworkType::Domestic, None, &subnets.domestic_subnets, "domesticSubnets".to_owned()),
     ];
     if let Some(clients) = &subnets.vpn_client_subnets {
         let of_clients = [
-            (&clients.wireguard, "wireguard"),
-            (&clients.open_vpn, "openVpn"),
-            (&clients.pptp, "pptp"),
-            (&clients.l2tp, "l2tp"),
-            (&clients.sstp, "sstp"),
-            (&clients.ikev2, "ikev2"),
+            ("WG", &clients.wireguard, "wireguard"),
+            ("OVPN", &clients.open_vpn, "openVpn"),
+            ("PPTP", &clients.pptp, "pptp"),
+            ("L2TP", &clients.l2tp, "l2tp"),
+            ("SSTP", &clients.sstp, "sstp"),
+            ("IKEv2", &clients.ikev2, "ikev2"),
         ];
-        more.extend(of_clients.map(|(list, key)| (NetworkType::Vpn, list, format!("vpnClientSubnets.{key}"))));
+        let of_clients = of_clients
+            .map(|(client, list, key)| (NetworkType::Vpn, Some(client), list, format!("vpnClientSubnets.{key}")));
+        more.extend(of_clients);
     }
-    for (network, subnets, key) in more {
+    for (network, client, subnets, key) in more {
         for (number, subnet) in subnets.iter().enumerate() {
-            all.push((network, false, subnet, format!("$.lan.subnets.{key}[{number}]")));
+            let source = format!("$.lan.subnets.{key}[{number}]");
+            all.push(PlannedNetwork { network, base: false, client, subnet, source });
         }
     }
     all

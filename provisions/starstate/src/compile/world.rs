@@ -6,11 +6,12 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use crate::decompose::{PlannedNetwork, planned_networks};
 use crate::issue::Issue;
 use crate::role::Role;
 use crate::state::{
-    ClientBase, Ikev2Client, L2tpClient, NetworkType, OpenVpnClient, PppoeConfig, PptpClient, SstpClient, StarState,
-    StaticConfig, Subnet, WanLink, WanType, WireguardClient,
+    ClientBase, Ikev2Client, L2tpClient, LoadBalanceMethod, NetworkType, OpenVpnClient, PppoeConfig, PptpClient,
+    SstpClient, StarState, StaticConfig, Strategy, Subnet, WanLink, WanType, WireguardClient,
 };
 
 /// Foreign addresses that answer pings, one for each link and tunnel.
@@ -57,6 +58,8 @@ pub struct Network {
     pub kind: NetworkType,
     /// `Foreign` for a base network, else `Foreign-Guest`.
     pub name: String,
+    /// How names of VLANs call it: `Foreign-Guest`, `L2TP-Client-exit`.
+    pub vlan_name: String,
     /// Whether it is the base network of its type.
     pub is_base: bool,
     /// Its addresses.
@@ -178,6 +181,33 @@ impl<'a> World<'a> {
         self.clients.iter().filter(|client| client.has_interface())
     }
 
+    /// Whether marks spread the connections of a type of network over several links or tunnels, so that nothing else may mark them.
+    pub fn is_balanced_by_marks(&self, kind: NetworkType) -> bool {
+        let links = &self.state.wan.wan_link;
+        let (group, count) = match kind {
+            NetworkType::Split => return false,
+            NetworkType::Domestic => (
+                links.domestic.as_ref().map(|group| &group.multi_link_config),
+                self.links_of(WanType::Domestic).count(),
+            ),
+            NetworkType::Foreign => {
+                (links.foreign.as_ref().map(|group| &group.multi_link_config), self.links_of(WanType::Foreign).count())
+            }
+            NetworkType::Vpn => {
+                let clients = self.state.wan.vpn_client.as_ref();
+                (clients.map(|clients| &clients.multi_link_config), self.tunnels().count())
+            }
+        };
+        let Some(config) = group.and_then(Option::as_ref).filter(|_| count > 1) else { return false };
+        match config.strategy {
+            Strategy::RoundRobin | Strategy::Both => true,
+            Strategy::Failover => false,
+            Strategy::LoadBalance => {
+                matches!(config.load_balance_method, Some(LoadBalanceMethod::Pcc | LoadBalanceMethod::Nth))
+            }
+        }
+    }
+
     /// The bridge that a document means by a word: a type of network, `<Type>-<name>`, the name of a link or a tunnel, or that of a
     /// bridge that is no affair of ours.
     pub fn bridge<'w>(&self, word: &'w str) -> std::borrow::Cow<'w, str> {
@@ -264,18 +294,21 @@ impl Client<'_> {
 }
 
 fn networks(state: &StarState, issues: &mut Vec<Issue>) -> Vec<Network> {
-    crate::decompose::subnets(state)
+    planned_networks(state)
         .into_iter()
-        .filter_map(|(kind, is_base, subnet, source)| {
-            let Subnet { name, subnet, .. } = subnet;
+        .filter_map(|planned| {
+            let PlannedNetwork { network: kind, base: is_base, client, source, .. } = planned;
+            let Subnet { name, subnet, .. } = planned.subnet;
             let text = subnet.trim();
             if text.is_empty() {
                 return None;
             }
+            let vlan_name = client.map(|client| format!("{client}-Client-{name}"));
             let name = if is_base { kind.word().to_owned() } else { format!("{}-{name}", kind.word()) };
+            let vlan_name = vlan_name.unwrap_or_else(|| name.clone());
             match text.parse::<Ipv4Net>() {
                 Ok(subnet) if subnet.prefix_len() <= 30 => {
-                    Some(Network { kind, name, is_base, subnet: subnet.trunc(), source })
+                    Some(Network { kind, name, vlan_name, is_base, subnet: subnet.trunc(), source })
                 }
                 Ok(_) => {
                     issues.push(Issue::error(format!("{source}.subnet"), "a network needs two addresses for hosts"));

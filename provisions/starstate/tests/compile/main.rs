@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod air;
+mod behind;
 mod extra;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod lan;
+mod sites;
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../texts/mod.rs"]
 mod texts;
