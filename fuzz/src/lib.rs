@@ -16,6 +16,9 @@ use cwmp::soap::{ParseOptions, glance, parse_with};
 use routeros::reply::Answer;
 use routeros::sentence::{DecodeError, Decoder, Limits, Sentence, encode};
 use sandbox::{ScriptSource, Scripts};
+use starstate::compile::{Facts, compile};
+use starstate::role::Role;
+use starstate::state::{self, Secrets};
 use ui_api::request_line::{Repair, repair_line};
 
 /// A target: its name, which is its folder in the corpus, and what it does with an input.
@@ -37,6 +40,8 @@ pub const TARGETS: &[Target] = &[
     ("notification", notification),
     ("routeros_reply", routeros_reply),
     ("routeros_request", routeros_request),
+    ("starstate_document", starstate_document),
+    ("starstate_quote", starstate_quote),
 ];
 
 /// A text is a path or a named mistake, and what is printed reads back as the same path.
@@ -238,4 +243,69 @@ pub fn routeros_reply(data: &[u8]) {
 /// What a client sends to the simulated router is sentences or a named mistake, in whatever pieces it comes.
 pub fn routeros_request(data: &[u8]) {
     sim::routeros::check_any_bytes(data);
+}
+
+/// A document is read, mistakes have their places, what is written reads the same, and it compiles into steps or names why not.
+pub fn starstate_document(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let document = match state::parse(text) {
+        Ok(document) => document,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    let written = document.state.to_json(Secrets::Shown);
+    assert_eq!(state::read(&written).state.to_json(Secrets::Shown), written);
+    let compiled = compile(&document.state, Role::Master, &Facts::newest());
+    for issue in document.issues.iter().chain(&compiled.issues) {
+        assert!(issue.path.starts_with('$') && !issue.message.is_empty(), "{issue}");
+    }
+    // Steps have distinct names, whatever names the document gives.
+    let mut ids: Vec<&str> = compiled.steps.iter().map(|step| step.id.as_str()).collect();
+    ids.sort_unstable();
+    let count = ids.len();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+}
+
+/// A text inside a script stays text, whatever stands in it.
+pub fn starstate_quote(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let behind = "; /system reset-configuration";
+    let script = format!("{}{behind}", starstate::quote::quote(text));
+    assert_eq!(string_of_script(script.as_bytes()), Some((text.as_bytes().to_vec(), behind.as_bytes())));
+    let pattern = format!("{}{behind}", starstate::quote::quote_pattern_of_end(text));
+    assert_eq!(string_of_script(pattern.as_bytes()).map(|(_, rest)| rest), Some(behind.as_bytes()));
+}
+
+/// A string at the beginning of a script, and what stands behind it, by the rules of the script language; `None` when there is none,
+/// or code in it.
+fn string_of_script(script: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut rest = script.strip_prefix(b"\"")?;
+    let mut read = Vec::new();
+    loop {
+        let (first, after) = rest.split_first()?;
+        rest = after;
+        match first {
+            b'"' => return Some((read, rest)),
+            b'$' | b'\r' | b'\n' | b'\0' => return None,
+            b'\\' => {
+                let (escaped, after) = rest.split_first()?;
+                rest = after;
+                match escaped {
+                    b'n' => read.push(b'\n'),
+                    b'r' => read.push(b'\r'),
+                    b't' => read.push(b'\t'),
+                    b'"' | b'\\' | b'$' | b'?' => read.push(*escaped),
+                    b'_' => read.push(b' '),
+                    b'0'..=b'9' | b'A'..=b'F' => {
+                        let (low, after) = rest.split_first()?;
+                        rest = after;
+                        let digits = [*escaped, *low];
+                        read.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+                    }
+                    _ => return None,
+                }
+            }
+            byte => read.push(*byte),
+        }
+    }
 }
