@@ -1,6 +1,6 @@
 //! StarState: one document describes a whole MikroTik router, and the router becomes what it describes, or stays as it was.
 //!
-//! The document: [`state`] reads it and reports its mistakes ([`issue`]), [`decompose`] splits it into the resources of a router,
+//! The document: [`state`] reads it and reports its mistakes ([`issue`]), [`validation`] whether it makes sense, [`decompose`] splits it into the resources of a router,
 //! whose [`role`] is the master's or a slave's, [`compile`] makes [`step`]s of them: what is wanted of a router; [`quote`] keeps text
 //! text inside scripts. All of this is pure and knows no router.
 //!
@@ -27,3 +27,4 @@ pub mod snapshot;
 pub mod state;
 pub mod step;
 pub mod tag;
+pub mod validation;

@@ -7,6 +7,7 @@ use crate::issue::{Issue, permits};
 use crate::role::Role;
 use crate::session::Compile;
 use crate::state;
+use crate::validation::validate;
 
 /// Reads, checks and compiles documents.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +18,7 @@ impl Compile for Documents {
     fn validate(&self, document: &Json) -> Vec<Issue> {
         let read = state::read(document);
         let mut issues = read.issues;
+        issues.extend(validate(&read.state));
         let compiled = compile(&read.state, Role::Master, &Facts::newest());
         issues.extend(compiled.issues);
         issues

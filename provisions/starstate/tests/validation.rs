@@ -1,0 +1,647 @@
+//! Whether what documents say makes sense together: one mistake after the other in a document without any.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod texts;
+
+use serde_json::{Value as Json, json};
+use starstate::compile::Documents;
+use starstate::issue::{Issue, Severity};
+use starstate::session::Compile as _;
+use starstate::state;
+use starstate::validation::validate;
+
+const KEY: &str = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=";
+const OTHER_KEY: &str = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=";
+
+/// A document that is right.
+fn good() -> Json {
+    let link = |name: &str, port: &str| json!({ "name": name, "interfaceConfig": { "interfaceName": port }, "connectionConfig": { "isDhcp": true } });
+    let subnet = |name: &str, subnet: &str| json!({ "name": name, "subnet": subnet });
+    json!({
+        "choose": {
+            "mode": "advance", "firmware": "MikroTik", "wanLinkType": "both", "routerMode": "AP Mode",
+            "routerModels": [
+                { "isMaster": true, "model": "a", "masterSlaveInterface": "ether5", "interfaces": {} },
+                { "isMaster": false, "model": "b", "masterSlaveInterface": "ether1", "interfaces": {} },
+            ],
+        },
+        "wan": {
+            "wanLink": {
+                "domestic": { "wanConfigs": [{
+                    "name": "Fiber",
+                    "interfaceConfig": { "interfaceName": "ether1", "vlanId": 35, "macAddress": "02:00:5E:10:00:01" },
+                    "connectionConfig": { "static": { "ipAddress": "192.0.2.10", "subnet": "255.255.255.0", "gateway": "192.0.2.1" } },
+                }] },
+                "foreign": { "wanConfigs": [
+                    link("Sat", "ether2"),
+                    {
+                        "name": "Dsl", "interfaceConfig": { "interfaceName": "ether3" },
+                        "connectionConfig": { "pppoe": { "username": "u", "password": "p" } },
+                    },
+                ] },
+            },
+            "vpnClient": {
+                "wireguard": [{
+                    "name": "wg", "interfacePrivateKey": KEY, "interfaceAddress": "10.66.0.2/32", "interfaceListenPort": 13240,
+                    "peerPublicKey": OTHER_KEY, "peerPresharedKey": KEY, "peerEndpointAddress": "vpn.example.com",
+                    "peerEndpointPort": 51820, "peerAllowedIps": "0.0.0.0/0, ::/0",
+                    "wanInterface": { "wanType": "Foreign", "wanName": "Sat" },
+                }],
+                "l2tp": [{
+                    "name": "l2", "server": { "address": "192.0.2.200", "port": 1701 },
+                    "credentials": { "username": "u", "password": "p" }, "useIpsec": true, "ipsecSecret": "s",
+                }],
+                "ikev2": [{
+                    "name": "ik", "serverAddress": "ike.example.com", "authMethod": "pre-shared-key", "presharedKey": "s",
+                }],
+            },
+        },
+        "lan": {
+            "wireless": [{
+                "ssid": "Home", "password": "maple-tree-22", "isHide": false, "isDisabled": false, "splitBand": false,
+                "wifiTarget": "Split", "networkName": "",
+            }],
+            "interface": [{ "name": "ether4", "bridge": "Foreign-Guest" }],
+            "subnets": {
+                "baseSubnets": {
+                    "split": subnet("Split", "192.168.10.0/24"), "domestic": subnet("Domestic", "192.168.20.0/24"),
+                    "foreign": subnet("Foreign", "192.168.30.0/24"), "vpn": subnet("VPN", "192.168.40.0/24"),
+                },
+                "foreignSubnets": [subnet("Guest", "192.168.31.0/24"), subnet("Sat", "192.168.32.0/24")],
+                "vpnClientSubnets": { "wireguard": [subnet("wg", "192.168.41.0/24")] },
+                "vpnServerSubnets": { "l2tp": subnet("l2tp", "192.168.150.0/24") },
+                "tunnelSubnets": { "gre": [subnet("g1", "192.168.190.0/30")] },
+            },
+            "tunnel": {
+                "gre": [{ "name": "g1", "localAddress": "", "remoteAddress": "192.0.2.77" }],
+                "ipip": [{ "name": "i1", "localAddress": "", "remoteAddress": "192.0.2.78" }],
+            },
+            "vpnServer": {
+                "users": [{ "username": "ann", "password": "p", "vpnType": ["SSTP", "L2TP", "OpenVPN", "PPTP"] }],
+                "l2tpServer": { "enabled": true, "useIpsec": "required", "ipsecSecret": "s" },
+                "sstpServer": { "enabled": true, "certificate": "own", "listenPort": 4443 },
+                "openVpnServer": [{ "enabled": true, "protocol": "UDP", "name": "a", "certificates": { "cert": "own" } }],
+                "pptpServer": { "enabled": false },
+                "ikev2Server": { "enabled": true, "ipsecIdentity": { "type": "psk", "content": "s" } },
+                "wireguardServers": [{
+                    "name": "road", "interface": { "privateKey": KEY, "address": "10.10.10.1/24", "listenPort": 13231 },
+                    "peers": [{ "publicKey": OTHER_KEY, "allowedIps": "10.10.10.2/32" }],
+                }],
+            },
+        },
+        "extra": {
+            "certificateConfig": { "enabled": false, "selfSigned": true },
+            "serviceConfig": { "services": { "winbox": { "type": "Local" }, "webSsl": { "type": "Disable", "port": 4443 } } },
+        },
+    })
+}
+
+/// Writes a value to the place that a JSON pointer names, and makes what is missing on the way.
+fn put(document: &mut Json, pointer: &str, value: Json) {
+    let mut place = document;
+    for key in pointer.split('/').skip(1) {
+        place = match place {
+            Json::Array(items) => {
+                let number: usize = key.parse().unwrap();
+                items.resize(items.len().max(number + 1), Json::Null);
+                &mut items[number]
+            }
+            object => &mut object[key],
+        };
+    }
+    *place = value;
+}
+
+fn changed(changes: &[(&str, Json)]) -> Json {
+    let mut document = good();
+    changes.iter().for_each(|(pointer, value)| put(&mut document, pointer, value.clone()));
+    document
+}
+
+fn validated(document: &Json) -> Vec<Issue> {
+    validate(&state::read(document).state)
+}
+
+#[track_caller]
+fn check(changes: &[(&str, Json)], expected: &[&str]) {
+    let found: Vec<String> = validated(&changed(changes)).iter().map(ToString::to_string).collect();
+    assert_eq!(found, expected, "{changes:?}");
+}
+
+#[test]
+fn a_good_document_is_good() {
+    let document = good();
+    let read = state::read(&document);
+    assert_eq!(read.issues, []);
+    check(&[], &[]);
+}
+
+#[test]
+fn the_documents_are_good() {
+    let mut found = String::new();
+    for (name, text) in texts::documents() {
+        for issue in validate(&state::parse(&text).unwrap().state) {
+            assert_ne!(issue.severity, Severity::Error, "{name}: {issue}");
+            found.push_str(&format!("{name}: {issue}\n"));
+        }
+    }
+    let pptp = "warning: $.lan.vpnServer.pptpServer: PPTP can be broken by whoever listens; L2TP with IPsec, SSTP, OpenVPN and WireGuard cannot";
+    assert_eq!(found, format!("07-all-vpn-servers: {pptp}\n08-everything-on: {pptp}\n"));
+}
+
+#[test]
+fn first_choices() {
+    let one = json!([{ "isMaster": true, "model": "a", "masterSlaveInterface": "ether5", "interfaces": {} }]);
+    let trunk = ("/choose/routerMode", json!("Trunk Mode"));
+    for (changes, expected) in [
+        (
+            vec![("/choose/firmware", json!("OpenWRT"))],
+            "error: $.choose.firmware: OpenWRT is not configured here, only MikroTik",
+        ),
+        (
+            vec![("/choose/wanLinkType", json!("foreign"))],
+            "warning: $.choose.wanLinkType: says foreign, but there is a Domestic link",
+        ),
+        (
+            vec![("/choose/wanLinkType", json!("domestic"))],
+            "warning: $.choose.wanLinkType: says domestic, but there is a Foreign link",
+        ),
+        (
+            vec![("/wan/wanLink/domestic", Json::Null)],
+            "warning: $.choose.wanLinkType: says both, but there is no Domestic link",
+        ),
+        (
+            vec![trunk.clone(), ("/choose/routerModels", Json::Null)],
+            "error: $.choose.routerModels: Trunk Mode needs the routers and the interfaces between them",
+        ),
+        (
+            vec![trunk.clone(), ("/choose/routerModels/0/masterSlaveInterface", json!(" "))],
+            "error: $.choose.routerModels[0].masterSlaveInterface: is needed in Trunk Mode: the master's interface to the slaves",
+        ),
+        (
+            vec![trunk, ("/choose/routerModels", one)],
+            "warning: $.choose.routerModels: there is no slave at the other end of the trunk",
+        ),
+    ] {
+        // Nothing else shall need the links.
+        let changes = [changes, vec![("/wan/vpnClient/wireguard/0/wanInterface", Json::Null)]].concat();
+        check(&changes, &[expected]);
+    }
+}
+
+#[test]
+fn names() {
+    let long = "x".repeat(33);
+    for (pointer, name, path, message) in [
+        (
+            "/wan/wanLink/foreign/wanConfigs/0/name",
+            "",
+            "$.wan.wanLink.foreign.wanConfigs[0].name",
+            "is needed: a name".to_owned(),
+        ),
+        (
+            "/wan/wanLink/foreign/wanConfigs/0/name",
+            "a\"b",
+            "$.wan.wanLink.foreign.wanConfigs[0].name",
+            r#""a\"b" has the character '"', which no name can have"#.to_owned(),
+        ),
+        (
+            "/wan/wanLink/foreign/wanConfigs/0/name",
+            "a\nb",
+            "$.wan.wanLink.foreign.wanConfigs[0].name",
+            r#""a\nb" has the character '\n', which no name can have"#.to_owned(),
+        ),
+        (
+            "/wan/wanLink/foreign/wanConfigs/0/name",
+            "a\\b",
+            "$.wan.wanLink.foreign.wanConfigs[0].name",
+            r#""a\\b" has the character '\\', which no name can have"#.to_owned(),
+        ),
+        (
+            "/wan/wanLink/foreign/wanConfigs/0/name",
+            "a,b",
+            "$.wan.wanLink.foreign.wanConfigs[0].name",
+            r#""a,b" has the character ',', which no name can have"#.to_owned(),
+        ),
+        (
+            "/wan/wanLink/domestic/wanConfigs/0/name",
+            long.as_str(),
+            "$.wan.wanLink.domestic.wanConfigs[0].name",
+            format!("{long:?} has 33 characters; a name has 32 at most"),
+        ),
+        (
+            "/wan/wanLink/foreign/wanConfigs/1/name",
+            "sat",
+            "$.wan.wanLink.foreign.wanConfigs[1].name",
+            r#"another Foreign link is called "Sat", too: $.wan.wanLink.foreign.wanConfigs[0].name"#.to_owned(),
+        ),
+        (
+            "/wan/vpnClient/ikev2/0/name",
+            "wg",
+            "$.wan.vpnClient.ikev2[0].name",
+            r#"another VPN client is called "wg", too: $.wan.vpnClient.wireguard[0].name"#.to_owned(),
+        ),
+        (
+            "/lan/tunnel/gre/0/name",
+            "i1",
+            "$.lan.tunnel.gre[0].name",
+            r#"another tunnel is called "i1", too: $.lan.tunnel.ipip[0].name"#.to_owned(),
+        ),
+        (
+            "/lan/tunnel/gre/0/name",
+            "a;b",
+            "$.lan.tunnel.gre[0].name",
+            r#""a;b" has the character ';', which no name can have"#.to_owned(),
+        ),
+        (
+            "/lan/subnets/foreignSubnets/1/name",
+            "Guest",
+            "$.lan.subnets.foreignSubnets[1].name",
+            r#"another Foreign network is called "Guest", too: $.lan.subnets.foreignSubnets[0].name"#.to_owned(),
+        ),
+        (
+            "/lan/subnets/vpnClientSubnets/wireguard/0/name",
+            "",
+            "$.lan.subnets.vpnClientSubnets.wireguard[0].name",
+            "is needed: a name".to_owned(),
+        ),
+        (
+            "/lan/vpnServer/wireguardServers/0/name",
+            "a%b",
+            "$.lan.vpnServer.wireguardServers[0].name",
+            r#""a%b" has the character '%', which no name can have"#.to_owned(),
+        ),
+        (
+            "/lan/tunnel/gre/0/name",
+            "pppoe-client-Dsl",
+            "$.lan.tunnel.gre[0].name",
+            r#"makes an interface "pppoe-client-Dsl", and so does $.wan.wanLink.foreign.wanConfigs[1]"#.to_owned(),
+        ),
+    ] {
+        let changes = [(pointer, json!(name)), ("/wan/vpnClient/wireguard/0/wanInterface", Json::Null)];
+        let found = validated(&changed(&changes));
+        assert!(found.contains(&Issue::error(path, &*message)), "{pointer} {name:?}: {found:#?}");
+    }
+}
+
+#[test]
+fn uplinks() {
+    let config = "/wan/wanLink/foreign/wanConfigs/1/interfaceConfig";
+    let at = "$.wan.wanLink.foreign.wanConfigs[1]";
+    let connection = "/wan/wanLink/foreign/wanConfigs/1/connectionConfig";
+    for (pointer, value, severity, path, message) in [
+        (
+            format!("{config}/interfaceName"),
+            json!("ether2"),
+            "error",
+            format!("{at}.interfaceConfig.interfaceName"),
+            "ether2 without a VLAN is already used by $.wan.wanLink.foreign.wanConfigs[0]",
+        ),
+        (
+            config.to_owned(),
+            json!({ "interfaceName": "ether1", "vlanId": "35" }),
+            "error",
+            format!("{at}.interfaceConfig.interfaceName"),
+            "ether1 with the VLAN 35 is already used by $.wan.wanLink.domestic.wanConfigs[0]",
+        ),
+        (
+            format!("{config}/interfaceName"),
+            json!("ether4"),
+            "error",
+            format!("{at}.interfaceConfig.interfaceName"),
+            "ether4 is also a port of a network: $.lan.interface[0]",
+        ),
+        (
+            format!("{config}/vlanId"),
+            json!(4095),
+            "error",
+            format!("{at}.interfaceConfig.vlanId"),
+            "\"4095\" is no VLAN: 1 to 4094",
+        ),
+        (
+            format!("{config}/vlanId"),
+            json!("x"),
+            "error",
+            format!("{at}.interfaceConfig.vlanId"),
+            "\"x\" is no VLAN: 1 to 4094",
+        ),
+        (
+            format!("{config}/macAddress"),
+            json!("02:00"),
+            "error",
+            format!("{at}.interfaceConfig.macAddress"),
+            "\"02:00\" is no MAC address such as 02:00:5E:10:00:01",
+        ),
+        (
+            format!("{config}/macAddress"),
+            json!("03:00:5E:10:00:01"),
+            "error",
+            format!("{at}.interfaceConfig.macAddress"),
+            "03:00:5E:10:00:01 is the MAC address of a group, not of one device",
+        ),
+        (
+            connection.to_owned(),
+            json!({ "pppoe": { "password": "p" } }),
+            "error",
+            format!("{at}.connectionConfig.pppoe.username"),
+            "is needed",
+        ),
+        (
+            connection.to_owned(),
+            json!({ "pppoe": { "username": "u" } }),
+            "error",
+            format!("{at}.connectionConfig.pppoe.password"),
+            "is needed",
+        ),
+        (
+            connection.to_owned(),
+            json!({ "lteSettings": { "apn": "" } }),
+            "warning",
+            format!("{at}.connectionConfig.lteSettings.apn"),
+            "is empty: the modem keeps its own access point",
+        ),
+        (
+            connection.to_owned(),
+            json!({ "static": { "ipAddress": "203.0.113.2", "subnet": "/30", "gateway": "203.0.113.5" } }),
+            "warning",
+            format!("{at}.connectionConfig.static.gateway"),
+            "203.0.113.5 is not in 203.0.113.0/30",
+        ),
+    ] {
+        check(&[(&pointer, value)], &[&format!("{severity}: {path}: {message}")]);
+    }
+}
+
+#[test]
+fn vpn_clients() {
+    let wg = |key: &str| (format!("/wan/vpnClient/wireguard/0/{key}"), format!("$.wan.vpnClient.wireguard[0].{key}"));
+    for (key, value, message) in [
+        ("interfacePrivateKey", json!("c2hvcnQ="), "is no key of WireGuard: 32 bytes in base64"),
+        ("interfacePrivateKey", json!(""), "is needed: a key of WireGuard"),
+        ("peerPublicKey", json!("x"), "is no key of WireGuard: 32 bytes in base64"),
+        ("peerPresharedKey", json!("x"), "is no key of WireGuard: 32 bytes in base64"),
+        (
+            "interfaceAddress",
+            json!("10.66.0.2"),
+            "\"10.66.0.2\" is no address with a prefix length such as 10.66.0.2/32",
+        ),
+        ("peerAllowedIps", json!(""), "is needed: what goes through the tunnel, such as 0.0.0.0/0"),
+        ("peerAllowedIps", json!("0.0.0.0/0,all"), "\"all\" is no network such as 0.0.0.0/0"),
+        ("peerEndpointAddress", json!(""), "is needed: whom to call"),
+        ("peerEndpointAddress", json!("a b"), "\"a b\" is neither a host name nor an address"),
+        ("peerEndpointPort", json!(0), "is needed"),
+        ("peerEndpointPort", json!(70000), "70000 is no port"),
+        ("interfaceListenPort", json!(-1), "-1 is no port"),
+    ] {
+        let (pointer, path) = wg(key);
+        check(&[(&pointer, value)], &[&format!("error: {path}: {message}")]);
+    }
+    let ikev2 = "/wan/vpnClient/ikev2/0";
+    let credentials = json!({ "username": "u", "password": "p" });
+    for (changes, expected) in [
+        (
+            vec![("/wan/vpnClient/wireguard/0/wanInterface/wanName", json!("Moon"))],
+            vec!["error: $.wan.vpnClient.wireguard[0].wanInterface.wanName: there is no Foreign link \"Moon\""],
+        ),
+        (
+            vec![("/wan/vpnClient/wireguard/0/wanInterface", json!({ "wanType": "VPN", "wanName": "wg" }))],
+            vec!["error: $.wan.vpnClient.wireguard[0].wanInterface.wanName: there is no VPN link \"wg\""],
+        ),
+        (vec![("/wan/vpnClient/wireguard/0/wanInterface", json!({ "wanType": "VPN", "wanName": "l2" }))], vec![]),
+        (
+            vec![("/wan/vpnClient/wireguard/0/interfaceListenPort", json!(13231))],
+            vec![
+                "error: $.wan.vpnClient.wireguard[0].interfaceListenPort: a WireGuard client listens on udp port 13231, and so does a WireGuard server: $.lan.vpnServer.wireguardServers[0].interface.listenPort",
+            ],
+        ),
+        (
+            vec![("/wan/vpnClient/l2tp/0/ipsecSecret", json!(""))],
+            vec!["error: $.wan.vpnClient.l2tp[0].ipsecSecret: is needed for IPsec"],
+        ),
+        (
+            vec![("/wan/vpnClient/l2tp/0/server/port", json!(65536))],
+            vec!["error: $.wan.vpnClient.l2tp[0].server.port: 65536 is no port"],
+        ),
+        (
+            vec![("/wan/vpnClient/ikev2/0/presharedKey", json!(""))],
+            vec!["error: $.wan.vpnClient.ikev2[0].presharedKey: is needed: the secret of both ends"],
+        ),
+        (
+            vec![
+                ("/wan/vpnClient/ikev2/0/presharedKey", json!("")),
+                ("/wan/vpnClient/ikev2/0/credentials", credentials.clone()),
+            ],
+            vec![],
+        ),
+        (
+            vec![("/wan/vpnClient/ikev2/0/authMethod", json!("digital-signature"))],
+            vec![
+                "error: $.wan.vpnClient.ikev2[0].clientCertificateName: is needed: the certificate by which the router proves who it is",
+            ],
+        ),
+        (
+            vec![("/wan/vpnClient/ikev2/0/authMethod", json!("eap"))],
+            vec!["error: $.wan.vpnClient.ikev2[0].credentials.username: is needed: the login for EAP"],
+        ),
+        (
+            vec![(
+                ikev2,
+                json!({ "name": "ik", "serverAddress": "x.y", "authMethod": "eap", "credentials": { "username": "u" } }),
+            )],
+            vec!["error: $.wan.vpnClient.ikev2[0].credentials.password: is needed: the login for EAP"],
+        ),
+    ] {
+        check(&changes, &expected);
+    }
+}
+
+#[test]
+fn vpn_servers() {
+    let servers = "/lan/vpnServer";
+    let at = "$.lan.vpnServer";
+    let certificate = "is needed: the name of a certificate, unless $.extra.certificateConfig says how one is made";
+    for (key, value, expected) in [
+        ("users/0/vpnType", json!(["L2TP", "OpenVPN"]), format!("warning: {at}.sstpServer: there is no user for SSTP")),
+        (
+            "users/0/vpnType",
+            json!(["L2TP", "sstp"]),
+            format!("warning: {at}.openVpnServer[0]: there is no user for OpenVPN"),
+        ),
+        ("users/0/vpnType", json!([]), String::new()),
+        ("sstpServer/certificate", json!(""), format!("error: {at}.sstpServer.certificate: {certificate}")),
+        (
+            "openVpnServer/0/certificates",
+            Json::Null,
+            format!("error: {at}.openVpnServer[0].certificates.cert: {certificate}"),
+        ),
+        (
+            "ikev2Server/ipsecIdentity/type",
+            json!("certificate"),
+            format!("error: {at}.ikev2Server.certificate.name: {certificate}"),
+        ),
+        ("l2tpServer/ipsecSecret", json!(""), format!("error: {at}.l2tpServer.ipsecSecret: is needed for IPsec")),
+        (
+            "pptpServer/enabled",
+            json!(true),
+            format!(
+                "warning: {at}.pptpServer: PPTP can be broken by whoever listens; L2TP with IPsec, SSTP, OpenVPN and WireGuard cannot"
+            ),
+        ),
+        (
+            "wireguardServers/0/peers/0/publicKey",
+            json!("x"),
+            format!("error: {at}.wireguardServers[0].peers[0].publicKey: is no key of WireGuard: 32 bytes in base64"),
+        ),
+        (
+            "wireguardServers/0/peers/0/presharedKey",
+            json!("x"),
+            format!(
+                "error: {at}.wireguardServers[0].peers[0].presharedKey: is no key of WireGuard: 32 bytes in base64"
+            ),
+        ),
+        (
+            "wireguardServers/0/interface/privateKey",
+            json!("x"),
+            format!("error: {at}.wireguardServers[0].interface.privateKey: is no key of WireGuard: 32 bytes in base64"),
+        ),
+        (
+            "wireguardServers/0/interface/listenPort",
+            json!(4500),
+            format!(
+                "error: {at}.wireguardServers[0].interface.listenPort: a WireGuard server listens on udp port 4500, and so does the IKEv2 server: {at}.ikev2Server"
+            ),
+        ),
+        (
+            "socks5Server",
+            json!({ "enabled": true, "listenPort": 4443 }),
+            format!(
+                "error: {at}.socks5Server.listenPort: the SOCKS5 server listens on tcp port 4443, and so does the SSTP server: {at}.sstpServer.listenPort"
+            ),
+        ),
+        (
+            "backToHomeServer",
+            json!({ "enabled": true }),
+            format!(
+                "error: {at}.wireguardServers[0].interface.listenPort: a WireGuard server listens on udp port 13231, and so does Back to Home: {at}.backToHomeServer"
+            ),
+        ),
+    ] {
+        let expected: Vec<&str> = [&*expected].into_iter().filter(|line| !line.is_empty()).collect();
+        check(&[(&format!("{servers}/{key}"), value)], &expected);
+    }
+    // The router's own certificate serves, too.
+    check(
+        &[("/lan/vpnServer/sstpServer/certificate", json!("")), ("/extra/certificateConfig/enabled", json!(true))],
+        &[],
+    );
+}
+
+#[test]
+fn networks_behind_the_router() {
+    let subnet = "/lan/subnets/baseSubnets/foreign/subnet";
+    let at = "$.lan.subnets.baseSubnets.foreign.subnet";
+    for (pointer, value, expected) in [
+        (subnet, json!("8.8.8.0/24"), format!("warning: {at}: 8.8.8.0/24 is not private: it belongs to somebody")),
+        (subnet, json!("192.168.30.5/24"), format!("warning: {at}: 192.168.30.5/24 is an address in the network 192.168.30.0/24, which is taken")),
+        (subnet, json!("192.168.8.0/21"), format!("error: {at}: 192.168.8.0/21 overlaps with 192.168.10.0/24 of $.lan.subnets.baseSubnets.split.subnet")),
+        ("/lan/subnets/baseSubnets/vpn/subnet", json!(""), "warning: $.lan.subnets.baseSubnets.vpn.subnet: is empty: the network is not made".to_owned()),
+        ("/lan/subnets/vpnServerSubnets/l2tp/subnet", json!("192.168.41.0/24"), "error: $.lan.subnets.vpnServerSubnets.l2tp.subnet: 192.168.41.0/24 overlaps with 192.168.41.0/24 of $.lan.subnets.vpnClientSubnets.wireguard[0].subnet".to_owned()),
+        ("/lan/subnets/tunnelSubnets/gre/0/subnet", json!("192.168.150.8/30"), "error: $.lan.subnets.vpnServerSubnets.l2tp.subnet: 192.168.150.0/24 overlaps with 192.168.150.8/30 of $.lan.subnets.tunnelSubnets.gre[0].subnet".to_owned()),
+        ("/wan/wanLink/domestic/wanConfigs/0/connectionConfig/static", json!({ "ipAddress": "192.168.20.7", "subnet": "24", "gateway": "192.168.20.1" }), "error: $.lan.subnets.baseSubnets.domestic.subnet: 192.168.20.0/24 overlaps with 192.168.20.0/24 of $.wan.wanLink.domestic.wanConfigs[0].connectionConfig.static".to_owned()),
+        ("/lan/wireless/0/ssid", json!(""), "error: $.lan.wireless[0].ssid: \"\" has 0 bytes; a network name has 1 to 32".to_owned()),
+        ("/lan/wireless/0/ssid", json!("ü".repeat(17)), format!("error: $.lan.wireless[0].ssid: {:?} has 34 bytes; a network name has 1 to 32", "ü".repeat(17))),
+        ("/lan/wireless/0/password", json!("1234567"), "error: $.lan.wireless[0].password: has 7 characters; a passphrase has 8 to 63".to_owned()),
+        ("/lan/wireless/0/networkName", json!("Moon"), "error: $.lan.wireless[0].networkName: there is no network Split-Moon with addresses".to_owned()),
+        ("/lan/interface/0/bridge", json!("Foreign-Moon"), "error: $.lan.interface[0].bridge: there is no network Foreign-Moon with addresses".to_owned()),
+        ("/lan/interface/0/bridge", json!(""), "error: $.lan.interface[0].bridge: is needed: the network that the port belongs to".to_owned()),
+        ("/lan/interface/0/bridge", json!("bridge1"), "warning: $.lan.interface[0].bridge: \"bridge1\" is no network of this document; the router must have this bridge".to_owned()),
+    ] {
+        check(&[(pointer, value)], &[&expected]);
+    }
+    for (changes, expected) in [
+        // A name that has to take a band behind it.
+        (
+            vec![("/lan/wireless/0/ssid", json!("x".repeat(29))), ("/lan/wireless/0/splitBand", json!(true))],
+            vec![format!("error: $.lan.wireless[0].ssid: {:?} has 29 bytes; a network name has 1 to 28, with room for the band", "x".repeat(29))],
+        ),
+        // What is switched off may be anything.
+        (vec![("/lan/wireless/0/ssid", json!("")), ("/lan/wireless/0/isDisabled", json!(true))], vec![]),
+        (
+            vec![("/lan/wireless/0/wifiTarget", json!("SingleForeign")), ("/lan/wireless/0/networkName", json!("Guest"))],
+            vec![],
+        ),
+        (
+            vec![
+                ("/choose/routerMode", json!("Trunk Mode")),
+                ("/lan/subnets/baseSubnets/vpn/subnet", json!("10.9.0.0/24")),
+                ("/lan/subnets/baseSubnets/split/subnet", json!("10.8.30.0/24")),
+            ],
+            vec![
+                "error: $.lan.subnets.baseSubnets.foreign.subnet: has the VLAN 30, and so has $.lan.subnets.baseSubnets.split".to_owned(),
+                "error: $.lan.subnets.baseSubnets.vpn.subnet: 10.9.0.0/24 has no number for a VLAN: the third one is 0".to_owned(),
+            ],
+        ),
+    ] {
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        check(&changes, &expected);
+    }
+}
+
+#[test]
+fn what_a_router_has_besides() {
+    for (changes, expected) in [
+        (
+            vec![("/extra/certificateConfig", json!({ "selfSigned": true, "letsEncrypt": true }))],
+            "error: $.extra.certificateConfig: a certificate is either selfSigned or from letsEncrypt, not both",
+        ),
+        (
+            vec![("/extra/serviceConfig/services/webSsl/type", json!("Enable"))],
+            "error: $.extra.serviceConfig.services.webSsl.port: the service webSsl listens on tcp port 4443, and so does the SSTP server: $.lan.vpnServer.sstpServer.listenPort",
+        ),
+        (
+            vec![("/extra/serviceConfig/services/api", json!({ "enabled": true, "port": 8291 }))],
+            "error: $.extra.serviceConfig.services.winbox.port: the service winbox listens on tcp port 8291, and so does the service api: $.extra.serviceConfig.services.api.port",
+        ),
+        (
+            vec![
+                ("/extra/serviceConfig/services/web", json!({ "type": "Local", "port": 8080 })),
+                ("/extra/usefulServices", json!({ "proxyEnabled": true })),
+            ],
+            "error: $.extra.usefulServices.proxyEnabled: the web proxy listens on tcp port 8080, and so does the service web: $.extra.serviceConfig.services.web.port",
+        ),
+    ] {
+        check(&changes, &[expected]);
+    }
+}
+
+#[test]
+fn no_secret_is_in_a_message() {
+    for (pointer, value) in [
+        ("/wan/vpnClient/wireguard/0/interfacePrivateKey", json!("Fixture-key")),
+        ("/wan/vpnClient/wireguard/0/peerPresharedKey", json!("Fixture-key")),
+        ("/lan/wireless/0/password", json!("Fixture")),
+        ("/lan/vpnServer/wireguardServers/0/interface/privateKey", json!("Fixture-key")),
+    ] {
+        let issues = validated(&changed(&[(pointer, value)]));
+        assert_eq!(issues.len(), 1, "{pointer}");
+        assert!(!format!("{issues:?}").contains("Fixture"), "{issues:?}");
+    }
+}
+
+#[test]
+fn a_session_hears_of_it() {
+    let document = json!({
+        "choose": { "mode": "easy", "firmware": "OpenWRT", "wanLinkType": "foreign", "routerMode": "AP Mode", "colour": 1 },
+        "extra": { "ntpConfig": { "servers": ["a b"] } },
+    });
+    let issues: Vec<String> = Documents.validate(&document).iter().map(ToString::to_string).collect();
+    let expected = [
+        "warning: $.choose.colour: there is no such field; it has no effect",
+        "error: $.choose.firmware: OpenWRT is not configured here, only MikroTik",
+        "warning: $.choose.wanLinkType: says foreign, but there is no Foreign link",
+        "error: $.extra.ntpConfig: \"a b\" is neither the name nor the address of a time server",
+    ];
+    assert_eq!(issues, expected);
+}
