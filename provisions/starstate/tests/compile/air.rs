@@ -135,6 +135,26 @@ fn older_releases_are_not_asked_what_they_do_not_know() {
     assert!(!show(&compiled.steps).contains("installation"));
 }
 
+#[test]
+fn a_radio_that_is_an_uplink_has_virtual_networks_alone() {
+    for name in ["wifi2.4", "WiFi2.4", "wifi2"] {
+        let mut document = document(&[wireless("Home", json!({}))]);
+        document["wan"] = json!({"wanLink": {"foreign": {"wanConfigs": [{
+            "name": "up",
+            "interfaceConfig": {"interfaceName": name, "wirelessCredentials": {"ssid": "theirs", "password": "theirs-too"}},
+            "connectionConfig": {"isDhcp": true},
+        }]}}});
+        let facts = facts(&[("wifi1", Band::Five), ("wifi2", Band::Two)]);
+        let compiled = compiled_for(&document, Role::Master, &facts);
+        let steps = of(&compiled, "system.wireless");
+        let own = in_menu(&steps, "/interface/wifi/configuration");
+        let own: Vec<_> = own.iter().map(|step| step.text("name").unwrap()).collect();
+        assert_eq!(own, ["cfg-Home-5", "cfg-Home-2.4-slave"], "{name}");
+        let interfaces = show(&in_menu(&steps, "/interface/wifi"));
+        assert!(interfaces.contains("+ /interface/wifi name=wifi2.4-Home master-interface=wifi2.4 "), "{interfaces}");
+    }
+}
+
 /// The document of a master with a slave, without uplinks.
 fn trunk(kind: &str, ports: [&str; 2]) -> Json {
     let mut document = document(&[wireless("Home", json!({}))]);

@@ -122,6 +122,44 @@ fn marks_come_after_what_stays_here_and_the_split_ones_first() {
 }
 
 #[test]
+fn nothing_else_marks_what_is_balanced_by_marks() {
+    let links = |count: usize| -> Vec<Json> {
+        let link = |number| {
+            json!({
+                "name": format!("l{number}"), "interfaceConfig": {"interfaceName": format!("ether{number}")},
+                "connectionConfig": {"isDhcp": true},
+            })
+        };
+        (1..=count).map(link).collect()
+    };
+    for (strategy, method, count, is_marked) in [
+        ("LoadBalance", "PCC", 2, false),
+        ("LoadBalance", "NTH", 2, false),
+        ("LoadBalance", "ECMP", 2, true),
+        ("RoundRobin", "", 2, false),
+        ("Both", "ECMP", 2, false),
+        ("Failover", "PCC", 2, true),
+        ("LoadBalance", "PCC", 1, true),
+    ] {
+        let mut config = json!({"strategy": strategy});
+        if !method.is_empty() {
+            config["loadBalanceMethod"] = json!(method);
+        }
+        let group = json!({"wanConfigs": links(count), "multiLinkConfig": config});
+        let compiled = compiled(&json!({
+            "wan": {"wanLink": {"foreign": group}},
+            "lan": {"subnets": {"baseSubnets": subnets()}},
+        }));
+        for (kind, expected) in [("foreign", is_marked), ("domestic", true)] {
+            let steps = of(&compiled, &format!("lan.network.{kind}"));
+            let found = steps.iter().any(|step| step.text("action") == Some("mark-routing"));
+            assert_eq!(found, expected, "{strategy} {method} {count} {kind}");
+            assert!(steps.iter().any(|step| step.path == "/routing/rule"), "{strategy} {method} {count} {kind}");
+        }
+    }
+}
+
+#[test]
 fn small_networks_have_a_lease_to_give() {
     for (subnet, ranges) in [
         ("192.168.5.0/30", "192.168.5.2-192.168.5.2"),
