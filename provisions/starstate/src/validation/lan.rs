@@ -4,6 +4,7 @@ use ipnet::Ipv4Net;
 
 use super::links::subnet_of;
 use crate::compile::{Connection, World};
+use crate::decompose::planned_networks;
 use crate::issue::Issue;
 use crate::state::{NetworkType, RouterMode, Subnet, Subnets, WifiTarget, Wireless};
 
@@ -38,8 +39,8 @@ fn subnets(world: &World<'_>, issues: &mut Vec<Issue>) {
         }
     }
     let plan = world.state.lan.as_ref().and_then(|lan| lan.subnets.as_ref());
-    let networks = crate::decompose::subnets(world.state).into_iter();
-    let networks = networks.map(|(_, _, subnet, source)| (subnet.subnet.as_str(), format!("{source}.subnet")));
+    let networks = planned_networks(world.state).into_iter();
+    let networks = networks.map(|planned| (planned.subnet.subnet.as_str(), format!("{}.subnet", planned.source)));
     let others = plan.map(other_subnets).unwrap_or_default();
     for (text, path) in networks {
         let text = text.trim();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::compile::World;
+use crate::decompose::{PlannedNetwork, planned_networks};
 use crate::issue::Issue;
 use crate::state::{StarState, WanType};
 
@@ -52,11 +53,11 @@ fn groups(world: &World<'_>) -> Vec<(String, Vec<Named>)> {
 
 fn networks(state: &StarState) -> impl Iterator<Item = (String, Vec<Named>)> {
     let mut by_kind: BTreeMap<&str, Vec<Named>> = BTreeMap::new();
-    for (kind, is_base, subnet, source) in crate::decompose::subnets(state) {
+    for PlannedNetwork { network, base, subnet, source, .. } in planned_networks(state) {
         // A base network is called like its type, whatever its entry says.
-        if !is_base && !subnet.subnet.trim().is_empty() {
+        if !base && !subnet.subnet.trim().is_empty() {
             let named = Named { name: subnet.name.clone(), path: format!("{source}.name") };
-            by_kind.entry(kind.word()).or_default().push(named);
+            by_kind.entry(network.word()).or_default().push(named);
         }
     }
     by_kind.into_iter().map(|(kind, names)| (format!("{kind} network"), names))
