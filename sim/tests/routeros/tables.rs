@@ -160,6 +160,22 @@ async fn what_is_unset_is_absent() {
 }
 
 #[tokio::test]
+async fn a_route_that_is_switched_off_shows_little_of_itself() {
+    let (simulator, client) = fresh().await;
+    let id = add(&client, "/ip/route/add dst-address=192.0.2.0/24 gateway=198.51.100.1 distance=7").await;
+    let before = simulator.configuration();
+    run(&client, &format!("/ip/route/disable numbers={id}")).await;
+    let route = rows(&client, "/ip/route").await.swap_remove(0);
+    assert_eq!(route.text("dst-address").as_deref(), Some("192.0.2.0/24"));
+    for name in ["distance", "routing-table", "scope", "target-scope"] {
+        assert_eq!(route.text(name), None, "{name}");
+    }
+    run(&client, &format!("/ip/route/enable numbers={id}")).await;
+    assert_eq!(rows(&client, "/ip/route").await[0].text("distance").as_deref(), Some("7"));
+    assert_eq!(simulator.configuration(), before);
+}
+
+#[tokio::test]
 async fn values_are_bytes() {
     let (_simulator, client) = fresh().await;
     let comment = b"a=b;\"c\" $d [e] \\ \r\n\0 \xFF\xFE".to_vec();

@@ -57,6 +57,9 @@ fn shown(router: &Router, menu: &Menu, row: &Row, sees_secrets: bool) -> Fields 
         }
     }
     computed(router, menu.path, row).into_iter().for_each(|(name, value)| put(name, value));
+    if menu.path == "/ip/route" && row.is_disabled() {
+        fields.retain(|name, _| !HIDDEN_OF_DISABLED_ROUTE.contains(&name.as_str()));
+    }
     fields
 }
 
@@ -154,6 +157,8 @@ fn dhcp_client(router: &Router, row: &Row) -> Vec<(&'static str, String)> {
 }
 
 /// A disabled route shows little of itself.
+const HIDDEN_OF_DISABLED_ROUTE: [&str; 4] = ["distance", "routing-table", "scope", "target-scope"];
+
 fn route(state: &State, row: &Row) -> Vec<(&'static str, String)> {
     let mut shown = vec![("static", "true".to_owned())];
     if row.is_disabled() {
