@@ -42,7 +42,7 @@ pub struct Step {
     /// bridge. What it was before is given back like everything else.
     pub takes_over: bool,
     /// Arguments that matter only when the row is added, because the router changes them itself afterwards: the gateway of a route
-    /// that follows a lease. They are not compared.
+    /// that follows a lease. They are not compared; among rows of ours the label tells which one is meant.
     pub initial: Vec<String>,
     /// A row that goes by itself when its work is done: once it was added, it is not added again.
     pub once: bool,
@@ -89,6 +89,11 @@ impl Step {
     /// The value of an argument, as text; secrets, too.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.argument(name).map(Value::text)
+    }
+
+    /// Whether rows of ours that are the same but for what the router changes are told apart by their labels.
+    pub fn is_told_by_label(&self) -> bool {
+        !self.initial.is_empty() && self.label.is_some()
     }
 
     /// The files that a command writes and whose contents are read back.

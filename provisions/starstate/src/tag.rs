@@ -19,6 +19,12 @@ pub fn session_of(comment: &str) -> Option<&str> {
     is_name.then_some(session)
 }
 
+/// The label behind the tag of a comment.
+pub fn label_of(comment: &str) -> Option<&str> {
+    session_of(comment)?;
+    comment.split_once(BETWEEN).map(|(_, label)| label)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,13 +35,14 @@ mod tests {
         assert_eq!(comment("01J", Some("Route-to-Foreign-a")), "nnc-provisioned-01J | Route-to-Foreign-a");
         for label in [None, Some("a"), Some("a | b"), Some("")] {
             assert_eq!(session_of(&comment("01J", label)), Some("01J"), "{label:?}");
+            assert_eq!(label_of(&comment("01J", label)), label.filter(|label| !label.is_empty()));
         }
     }
 
     #[test]
     fn other_comments_are_not_ours() {
         for text in ["", "nnc-provisioned-", "nnc-provisioned-a b", "my nnc-provisioned-01J", "defconf"] {
-            assert_eq!(session_of(text), None, "{text}");
+            assert_eq!((session_of(text), label_of(text)), (None, None), "{text}");
         }
         assert_ne!(session_of("nnc-provisioned-01JX"), Some("01J"));
     }

@@ -35,14 +35,24 @@ impl<'a> Finder<'a> {
         fingerprints: &'a Fingerprints,
     ) -> Finder<'a> {
         let mut finder = Finder { holdings, fingerprints, taken: BTreeMap::new() };
-        for step in steps.filter(|step| step.action == Action::Add) {
-            let found = finder.free_with_key(step, snapshot).find(|row| finder.is_ours(&step.path, row));
-            let id = found.and_then(|row| row.id.clone());
-            if let Some(id) = id {
-                finder.taken.insert((step.path.clone(), id), step.id.clone());
+        let steps: Vec<&Step> = steps.filter(|step| step.action == Action::Add).collect();
+        // Rows that show little of themselves are left to those who find no other.
+        let without = finder.reserve(&steps, snapshot, Sight::Full);
+        finder.reserve(&without, snapshot, Sight::Partial);
+        finder
+    }
+
+    /// Keeps rows of ours for the steps that mean them. Gives the steps without one.
+    fn reserve<'s>(&mut self, steps: &[&'s Step], snapshot: &Snapshot, sight: Sight) -> Vec<&'s Step> {
+        let mut without = Vec::new();
+        for step in steps {
+            let found = self.free_with_key(step, snapshot, sight).find(|row| self.is_ours(&step.path, row));
+            match found.and_then(|row| row.id.clone()) {
+                Some(id) => drop(self.taken.insert((step.path.clone(), id), step.id.clone())),
+                None => without.push(*step),
             }
         }
-        finder
+        without
     }
 
     /// The row that is there for an add: the one of ours that is as wanted, then the one that the step made when it wanted
@@ -55,7 +65,8 @@ impl<'a> Finder<'a> {
             let (_, holding) = self.holding_of(step).filter(|(_, holding)| holding.is_created())?;
             rows.iter().filter(|row| self.is_free(&step.path, row)).find(|row| holding.identity().is(row))
         };
-        let found = reserved.or_else(own).or_else(|| self.free_with_key(step, snapshot).next())?.clone();
+        let others = || self.free_with_key(step, snapshot, Sight::Full).next();
+        let found = reserved.or_else(own).or_else(others)?.clone();
         let id = found.id.clone().unwrap_or_default();
         self.taken.insert((step.path.clone(), id), step.id.clone());
         Some(self.known(&step.path, found))
@@ -65,8 +76,9 @@ impl<'a> Finder<'a> {
         &self,
         step: &'s Step,
         snapshot: &'s Snapshot,
+        sight: Sight,
     ) -> impl Iterator<Item = &'s Found> + use<'s, '_, 'a> {
-        snapshot.rows(&step.path).iter().filter(|row| self.is_free(&step.path, row) && has_key(step, row))
+        snapshot.rows(&step.path).iter().filter(move |row| self.is_free(&step.path, row) && has_key(step, row, sight))
     }
 
     fn is_free(&self, path: &str, row: &Found) -> bool {
@@ -127,7 +139,7 @@ impl<'a> Finder<'a> {
 
     fn is_wanted(&self, path: &str, name: &str, wanted: &Value, row: &Found, holding: Option<&Holding>) -> bool {
         let found = row.value(name);
-        if is_same(path, name, wanted.text().as_bytes(), found) {
+        if is_same(path, name, wanted.text().as_bytes(), found) || is_unseen(path, name, row) {
             return true;
         }
         // Routers show secrets only to users who may see them.
@@ -170,13 +182,38 @@ impl<'a> Finder<'a> {
     }
 }
 
-fn has_key(step: &Step, row: &Found) -> bool {
+/// How much of a row counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// What it does not show it does not have.
+    Full,
+    /// What it does not show it may have.
+    Partial,
+}
+
+fn has_key(step: &Step, row: &Found, sight: Sight) -> bool {
     let mut names = key_names(step).peekable();
     let is_right = |name: &str| {
         let wanted = step.argument(name).map_or("", Value::text);
-        is_same(&step.path, name, wanted.as_bytes(), row.value(name))
+        let may_be = sight == Sight::Partial && is_unseen(&step.path, name, row);
+        may_be || is_same(&step.path, name, wanted.as_bytes(), row.value(name))
     };
-    names.peek().is_some() && names.all(is_right)
+    names.peek().is_some() && names.all(is_right) && is_not_another(step, row, is_right)
+}
+
+/// What the router changes tells nothing of rows of ours: there the label does.
+fn is_not_another(step: &Step, row: &Found, is_right: impl Fn(&str) -> bool) -> bool {
+    let comment = row.text("comment");
+    match comment.as_deref().filter(|comment| tag::session_of(comment).is_some()) {
+        Some(comment) => !step.is_told_by_label() || tag::label_of(comment) == step.label.as_deref(),
+        None => step.initial.iter().all(|name| is_right(name)),
+    }
+}
+
+/// A route that is switched off shows little more than where it leads.
+fn is_unseen(path: &str, name: &str, row: &Found) -> bool {
+    let is_off = || row.value("disabled").is_some_and(|value| matches!(value, b"true" | b"yes"));
+    path == "/ip/route" && row.value(name).is_none() && is_off()
 }
 
 /// The arguments that identify what a step adds.
