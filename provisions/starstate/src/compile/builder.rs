@@ -70,12 +70,22 @@ impl<'a> Builder<'a> {
 
     /// The steps that follow belong to this resource.
     pub fn begin(&mut self, resource: &Resource<'_>) {
-        self.resource.clone_from(&resource.resource_type);
-        self.source.clone_from(&resource.source);
-        self.prefix = match resource.name.as_str() {
-            "" => resource.resource_type.clone(),
-            name => format!("{}/{name}", resource.resource_type),
+        self.begin_at(&resource.resource_type, &resource.name, &resource.source);
+    }
+
+    /// The steps that follow belong to the resource of this type and name, from this place in the document.
+    pub fn begin_at(&mut self, resource_type: &str, name: &str, source: &str) {
+        resource_type.clone_into(&mut self.resource);
+        source.clone_into(&mut self.source);
+        self.prefix = match name {
+            "" => resource_type.to_owned(),
+            name => format!("{resource_type}/{name}"),
         };
+    }
+
+    /// The steps so far that are like this, by their names.
+    pub fn like(&self, is_it: impl Fn(&Step) -> bool) -> Vec<String> {
+        self.steps.iter().map(|(_, step)| step).filter(|step| is_it(step)).map(|step| step.id.clone()).collect()
     }
 
     /// Where in the document the current resource is.
@@ -420,6 +430,9 @@ fn row_of(step: &Step) -> Option<String> {
                 .collect();
             values.sort_unstable();
             parts.extend(values);
+            if step.is_told_by_label() {
+                parts.extend(step.label.clone());
+            }
         }
         Action::Set => {
             parts.push("set".to_owned());

@@ -243,6 +243,26 @@ impl Network {
 }
 
 impl Link<'_> {
+    /// The port that it is plugged into.
+    pub fn port(&self) -> &str {
+        self.link.interface_config.interface_name.trim()
+    }
+
+    /// The interface on which its connection is made: the port itself, or one of its own on it.
+    pub fn parent(&self) -> String {
+        match self.connection {
+            Connection::Lte(_) => self.port().to_owned(),
+            _ => parent_of(self.link),
+        }
+    }
+
+    /// Its VLAN: the name of the interface, and the tag.
+    pub fn vlan(&self) -> Option<(String, &str)> {
+        let tag = self.link.interface_config.vlan_id.trim();
+        let has_one = !tag.is_empty() && self.parent() != self.port();
+        has_one.then(|| (format!("VLAN{tag}-{}-{}", self.port(), self.link.name), tag))
+    }
+
     /// Its type of network.
     pub fn kind(&self) -> NetworkType {
         self.group.into()
@@ -368,31 +388,26 @@ fn connection(link: &WanLink) -> Result<Connection<'_>, &'static str> {
 }
 
 fn interface_of(link: &WanLink, connection: Connection<'_>) -> String {
-    let config = &link.interface_config;
-    let (port, name) = (config.interface_name.trim(), &link.name);
-    let starts = |word: &str| port.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
     match connection {
-        Connection::Pppoe(_) => format!("pppoe-client-{name}"),
-        Connection::Lte(_) => port.to_owned(),
-        _ if starts("lte") => port.to_owned(),
-        _ => parent_of(link).unwrap_or_else(|| {
-            if ["ether", "wifi", "wlan", "sfp"].into_iter().any(starts) {
-                format!("MacVLAN-{port}-{name}")
-            } else {
-                port.to_owned()
-            }
-        }),
+        Connection::Pppoe(_) => format!("pppoe-client-{}", link.name),
+        Connection::Lte(_) => link.interface_config.interface_name.trim().to_owned(),
+        Connection::Dhcp | Connection::Static(_) => parent_of(link),
     }
 }
 
-/// The interface that is made on a port for a link with a VLAN or a MAC address of its own.
-fn parent_of(link: &WanLink) -> Option<String> {
+/// The interface on which the connection of a link is made.
+fn parent_of(link: &WanLink) -> String {
     let config = &link.interface_config;
     let (port, name, vlan) = (config.interface_name.trim(), &link.name, config.vlan_id.trim());
-    match (vlan.is_empty(), config.mac_address.trim().is_empty()) {
-        (false, _) => Some(format!("MacVLAN-VLAN{vlan}-{port}-{name}-{name}")),
-        (true, false) => Some(format!("MacVLAN-{port}-{name}")),
-        (true, true) => None,
+    let starts = |word: &str| port.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    let has_own_address = !config.mac_address.trim().is_empty();
+    match vlan {
+        _ if starts("lte") => port.to_owned(),
+        "" if has_own_address || ["ether", "wifi", "wlan", "sfp"].into_iter().any(starts) => {
+            format!("MacVLAN-{port}-{name}")
+        }
+        "" => port.to_owned(),
+        vlan => format!("MacVLAN-VLAN{vlan}-{port}-{name}-{name}"),
     }
 }
 

@@ -12,6 +12,7 @@ mod sites;
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../texts/mod.rs"]
 mod texts;
+mod wan;
 
 use serde_json::Value as Json;
 use starstate::compile::{Compiled, Facts, compile};

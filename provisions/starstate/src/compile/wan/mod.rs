@@ -1,12 +1,23 @@
 //! Uplinks, how they share the traffic, tunnels to somewhere else, and the routes through all of them.
 
+mod fabric;
+mod group;
+mod hop;
+mod link;
+mod multilink;
+mod script;
+
 use super::Builder;
-use crate::decompose::Resource;
+use crate::decompose::{Content, Resource};
+
+pub(super) use fabric::fabric;
 
 /// The steps of a resource, if it is one of these.
-pub(super) fn steps(_builder: &mut Builder<'_>, _resource: &Resource<'_>) -> bool {
-    false
+pub(super) fn steps(builder: &mut Builder<'_>, resource: &Resource<'_>) -> bool {
+    match resource.content {
+        Content::Link { group, link } => link::link(builder, group, link),
+        Content::MultiLink { group, .. } => multilink::multilink(builder, group),
+        _ => return false,
+    }
+    true
 }
-
-/// The routes through all uplinks and tunnels.
-pub(super) fn fabric(_builder: &mut Builder<'_>) {}
