@@ -10,6 +10,7 @@
 
 pub mod compare;
 pub mod compile;
+pub mod completion;
 pub mod decompose;
 pub mod form;
 pub mod issue;

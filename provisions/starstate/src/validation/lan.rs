@@ -76,7 +76,7 @@ fn one_subnet(text: &str, subnet: Ipv4Net, path: String, known: &mut Vec<(Ipv4Ne
 }
 
 /// Addresses of those who call servers, and of tunnels.
-fn other_subnets(subnets: &Subnets) -> Vec<(&str, String)> {
+pub(crate) fn other_subnets(subnets: &Subnets) -> Vec<(&str, String)> {
     let mut lists: Vec<(String, &[Subnet])> = Vec::new();
     let mut singles: Vec<(String, &Option<Subnet>)> = Vec::new();
     if let Some(servers) = &subnets.vpn_server_subnets {

@@ -73,7 +73,7 @@ fn connection(link: &Link<'_>, issues: &mut Vec<Issue>) {
 }
 
 /// The subnet of a fixed address; `None` when it is no address, which is reported where it is used.
-pub(super) fn subnet_of(config: &StaticConfig) -> Option<Ipv4Net> {
+pub(crate) fn subnet_of(config: &StaticConfig) -> Option<Ipv4Net> {
     let address = config.ip_address.trim().parse::<Ipv4Addr>().ok()?;
     let mask = config.subnet.trim().trim_start_matches('/');
     let subnet = match mask.parse::<u8>() {

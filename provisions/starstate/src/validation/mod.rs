@@ -12,6 +12,9 @@ mod names;
 mod ports;
 mod servers;
 
+pub(crate) use lan::other_subnets;
+pub(crate) use links::subnet_of;
+
 use crate::compile::World;
 use crate::issue::Issue;
 use crate::role::Role;
