@@ -30,6 +30,16 @@ impl Role {
         role.check(state).map(|()| role)
     }
 
+    /// The role of the router that a document names itself, `choose.router`; the master's when it names none.
+    ///
+    /// # Errors
+    /// When there is no such router, or the document makes nothing of it.
+    pub fn of_document(state: &StarState) -> Result<Role, Issue> {
+        let named = state.choose.router.map(usize::try_from).transpose();
+        let entry = named.map_err(|_| Issue::error("$.choose.router", "places are counted from 0"))?;
+        Role::of_entry(state, entry)
+    }
+
     /// Whether the document knows a router of this role.
     ///
     /// # Errors
@@ -105,6 +115,20 @@ mod tests {
             assert_eq!(found, expected.map_err(str::to_owned), "{mode} {entry:?}");
         }
         assert!(Role::Slave(1).check(&document("Trunk Mode")).is_err(), "the master is no slave");
+    }
+
+    #[test]
+    fn a_document_may_name_the_router_that_it_is_for() {
+        let role = |router: Option<i64>| {
+            let mut document = document("Trunk Mode");
+            document.choose.router = router;
+            Role::of_document(&document).map_err(|issue| issue.path)
+        };
+        assert_eq!(role(None), Ok(Role::Master));
+        assert_eq!(role(Some(0)), Ok(Role::Slave(0)));
+        assert_eq!(role(Some(1)), Ok(Role::Master));
+        assert_eq!(role(Some(-1)), Err("$.choose.router".to_owned()));
+        assert_eq!(role(Some(3)), Err("$.choose.routerModels[3]".to_owned()));
     }
 
     #[test]

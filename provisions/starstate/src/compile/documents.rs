@@ -6,7 +6,7 @@ use super::{Compiled, Facts, compile};
 use crate::issue::{Issue, permits};
 use crate::role::Role;
 use crate::session::Compile;
-use crate::state;
+use crate::state::{self, StarState};
 use crate::validation::validate;
 
 /// Reads, checks and compiles documents.
@@ -19,17 +19,23 @@ impl Compile for Documents {
         let read = state::read(document);
         let mut issues = read.issues;
         issues.extend(validate(&read.state));
-        let compiled = compile(&read.state, Role::Master, &Facts::newest());
-        issues.extend(compiled.issues);
+        issues.extend(compile_for_its_router(&read.state, &Facts::newest()).issues);
         issues
     }
 
     fn steps(&self, document: &Json, facts: &Facts) -> Compiled {
         let read = state::read(document);
-        let compiled = compile(&read.state, Role::Master, facts);
+        let compiled = compile_for_its_router(&read.state, facts);
         match permits(&read.issues) {
             true => compiled,
             false => Compiled { issues: [read.issues, compiled.issues].concat(), ..compiled },
         }
+    }
+}
+
+fn compile_for_its_router(state: &StarState, facts: &Facts) -> Compiled {
+    match Role::of_document(state) {
+        Ok(role) => compile(state, role, facts),
+        Err(issue) => Compiled { steps: Vec::new(), issues: vec![issue] },
     }
 }

@@ -16,8 +16,10 @@ structure! {
         router_mode: RouterMode = "routerMode",
         /// Which networks exist.
         networks: Networks = "networks",
-        /// Routers; the master is the one provisioned, others are slaves.
+        /// Routers: the master, others are slaves.
         router_models: Vec<RouterModel> = "routerModels",
+        /// Which of them this router is, by its place from 0; the master when absent.
+        router: Option<i64> = "router",
         /// Kind of trunk.
         trunk_interface_type: String = "trunkInterfaceType",
     }

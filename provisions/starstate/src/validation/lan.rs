@@ -173,8 +173,9 @@ fn trunk(world: &World<'_>, issues: &mut Vec<Issue>) {
         let vlan = network.subnet.network().octets()[2];
         let path = format!("{}.subnet", network.source);
         if vlan == 0 {
-            let message = format!("{} has no number for a VLAN: the third one is 0", network.subnet);
-            issues.push(Issue::error(path, message));
+            let message =
+                format!("{} has no number for a VLAN: the third one is 0; it is not on the trunk", network.subnet);
+            issues.push(Issue::warning(path, message));
         } else if let Some((_, other)) = known.iter().find(|(other, _)| *other == vlan) {
             issues.push(Issue::error(path, format!("has the VLAN {vlan}, and so has {other}")));
         }

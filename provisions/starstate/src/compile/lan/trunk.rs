@@ -3,13 +3,12 @@
 //! The VLAN of a network has the number of the third part of its addresses. On the master the port itself carries a network, too,
 //! without a tag; on a slave it must not, or there would be a loop.
 
-use std::collections::BTreeMap;
-
 use routeros::Secret;
 
 use super::wireless::{AccessPoint, first};
 use super::{bridge_port, join};
 use crate::compile::{Band, Builder, Network, Radio, World};
+use crate::issue::Issue;
 use crate::state::{Hidden, NetworkType, RouterModel};
 
 /// Bytes of a name in the air.
@@ -24,7 +23,7 @@ pub(super) fn is_wireless(world: &World<'_>) -> bool {
 pub(super) fn master(builder: &mut Builder<'_>, model: &RouterModel) {
     let Some(ports) = ports_of_master(builder, model) else { return };
     let world = builder.world;
-    let vlans = vlans(builder);
+    let vlans = vlans(world);
     let untagged = world.base(NetworkType::Split).or(world.base(NetworkType::Vpn)).map(Network::bridge);
     for port in &ports {
         for (id, network) in &vlans {
@@ -49,7 +48,7 @@ pub(super) fn slave(builder: &mut Builder<'_>, model: &RouterModel) {
         join(builder, "LAN", &bridge);
         join(builder, &network.lan(), &bridge);
     }
-    let vlans = vlans(builder);
+    let vlans = vlans(world);
     for (id, network) in &vlans {
         vlan(builder, &port, *id, network);
     }
@@ -69,24 +68,10 @@ fn main_network<'w>(vlans: &[(u8, &'w Network)]) -> Option<&'w Network> {
     main.map(|(_, network)| *network)
 }
 
-/// The networks that have a VLAN, and its number.
-fn vlans<'a>(builder: &mut Builder<'a>) -> Vec<(u8, &'a Network)> {
-    let world = builder.world;
-    let mut taken: BTreeMap<u8, &str> = BTreeMap::new();
-    let mut found = Vec::new();
-    for network in &world.networks {
-        let id = network.subnet.network().octets()[2];
-        if id == 0 {
-            let message = "the third part of its addresses is 0, so it has no VLAN and is not on the trunk";
-            builder.report(crate::issue::Issue::warning(&network.source, message));
-        } else if let Some(other) = taken.insert(id, &network.name) {
-            let message = format!("on the trunk it would have VLAN {id}, as {other} has; another third part is needed");
-            builder.report(crate::issue::Issue::error(&network.source, message));
-        } else {
-            found.push((id, network));
-        }
-    }
-    found
+/// The networks that have a VLAN, and its number: the third one of their addresses, unless it is 0.
+fn vlans<'w>(world: &'w World<'_>) -> Vec<(u8, &'w Network)> {
+    let numbered = world.networks.iter().map(|network| (network.subnet.network().octets()[2], network));
+    numbered.filter(|(id, _)| *id != 0).collect()
 }
 
 /// The VLAN of a network on a port, bridged into it.
@@ -174,7 +159,7 @@ fn is_wired(builder: &mut Builder<'_>) -> Option<bool> {
         return Some(true);
     }
     let message = format!("{kind:?} is no kind of trunk, wired and wireless are");
-    builder.report(crate::issue::Issue::error("$.choose.trunkInterfaceType", message));
+    builder.report(Issue::error("$.choose.trunkInterfaceType", message));
     None
 }
 

@@ -16,12 +16,6 @@ pub(super) fn wireless(builder: &mut Builder<'_>, wireless: &Wireless) {
         return;
     }
     let (world, facts) = (builder.world, builder.facts);
-    if wireless.ssid.is_empty() {
-        builder.error("a wireless network needs an SSID");
-    }
-    if wireless.password.is_empty() {
-        builder.error("a wireless network needs a password");
-    }
     let network = match network_of(world, wireless) {
         Ok(network) => network,
         Err(name) => {
