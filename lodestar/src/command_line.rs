@@ -185,6 +185,9 @@ pub struct SimRouterosArguments {
     /// Where the API listens with TLS.
     #[arg(long, value_name = "ADDR")]
     pub tls_listen: Option<SocketAddr>,
+    /// Where the REST interface listens, without TLS.
+    #[arg(long, value_name = "ADDR")]
+    pub rest_listen: Option<SocketAddr>,
     /// Have no certificate for TLS, as out of the box: only anonymous ciphers.
     #[arg(long, requires = "tls_listen")]
     pub without_certificate: bool,

@@ -19,6 +19,9 @@ pub async fn run(arguments: SimRouterosArguments, stop: CancellationToken) -> Re
             None => println!("api-ssl {address} without a certificate"),
         }
     }
+    if let Some(address) = simulator.rest_address() {
+        println!("rest {address}");
+    }
     stop.cancelled().await;
     simulator.stop().await;
     Ok(true)
@@ -44,6 +47,7 @@ fn options(arguments: SimRouterosArguments) -> Result<SimulatorOptions> {
     router.state = arguments.state;
     Ok(SimulatorOptions {
         tls_listen: arguments.tls_listen,
+        rest_listen: arguments.rest_listen,
         without_certificate: arguments.without_certificate,
         latency: Duration::from_millis(arguments.latency),
         faults: [arguments.fail_command, arguments.cut_at_command].concat(),

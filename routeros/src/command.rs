@@ -46,6 +46,14 @@ pub enum CommandError {
     /// A query on anything but a print: the router would take it for nothing and work on other items.
     #[error("{0}: only print takes a query")]
     Query(String),
+    /// A value that is no UTF-8, where only text can be sent.
+    #[error("{path}: the value of {name} is no UTF-8, and REST sends text only")]
+    Text {
+        /// The command.
+        path: String,
+        /// The argument.
+        name: String,
+    },
     /// Too long for every peer to read.
     #[error("{path}: the value of {name} has {length} bytes, at most {MAX_SENT_WORD} can be sent")]
     Length {

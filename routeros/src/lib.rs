@@ -4,7 +4,7 @@
 //! From the wire upwards: [`word`] has the length prefixes, [`sentence`] turns bytes into sentences within limits, [`reply`]
 //! reads what a router answers and [`trap`] tells its errors apart, [`command`] and [`query`] build what it is asked,
 //! [`client`] runs many tagged commands over one connection, [`listener`] follows changes, [`router`] connects again when the
-//! connection was lost, [`tls`] makes sure that it is the right router. [`RouterPort`] is what code that provisions a router needs of all this.
+//! connection was lost, [`tls`] makes sure that it is the right router, [`rest`] runs the same commands over HTTP. [`RouterPort`] is what code that provisions a router needs of all this.
 //!
 //! Values are bytes: a router neither checks nor converts them, and what it sends must be written back unchanged. Secrets are
 //! a type of their own, and neither `Debug` nor an error shows them.
@@ -20,6 +20,7 @@ mod login;
 pub mod port;
 pub mod query;
 pub mod reply;
+pub mod rest;
 pub mod router;
 pub mod secret;
 pub mod sentence;
@@ -34,6 +35,7 @@ pub use listener::Listener;
 pub use port::RouterPort;
 pub use query::Query;
 pub use reply::{Reply, Row};
+pub use rest::{REST_PORT, REST_TLS_PORT, RestRouter};
 pub use router::{Connector, Router, TcpConnector, Transport};
 pub use secret::Secret;
 pub use tls::{Fingerprint, TlsConnector, TlsError, Trust};

@@ -110,6 +110,9 @@ pub struct RouterArguments {
     /// Speak without TLS to a router on another machine: whoever is on the way sees passwords and keys.
     #[arg(long, group = "trust", env = "LODESTAR_ROUTER_PLAIN")]
     pub plain: bool,
+    /// Speak REST, at port 443 with TLS or 80 without: where only HTTP passes. REST has no safe mode.
+    #[arg(long, env = "LODESTAR_ROUTER_REST")]
+    pub rest: bool,
     /// Where sessions are kept, in the folder `starstate` [default: ./lodestar-data].
     #[arg(long, value_name = "DIR", env = "LODESTAR_DATA_DIR")]
     pub data_dir: Option<PathBuf>,

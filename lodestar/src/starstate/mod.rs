@@ -184,7 +184,7 @@ impl Work {
     }
 
     fn target(&self, options: Options) -> Target<'_> {
-        Target { port: &self.reached.port, management: self.reached.management.clone(), options, reviewed: None }
+        Target { port: &*self.reached.port, management: self.reached.management.clone(), options, reviewed: None }
     }
 
     /// What a document would do. No session is kept for it.

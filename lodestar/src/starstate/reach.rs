@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use anyhow::{Context, Result, bail};
-use routeros::{ClientOptions, Connector, PORT, Secret, TLS_PORT, TcpConnector, TlsConnector, Trust};
+use routeros::{
+    ClientOptions, Connector, PORT, REST_PORT, REST_TLS_PORT, Secret, TLS_PORT, TcpConnector, TlsConnector, Trust,
+};
 use starstate::management::Management;
-use starstate::port::ReachableRouter;
+use starstate::port::{ConnectorAt, Reach, ReachableRouter, RestReachable};
 use tokio::net::lookup_host;
 
 use super::arguments::RouterArguments;
@@ -15,7 +17,7 @@ pub struct Reached {
     /// What sessions call it: host and port.
     pub name: String,
     /// The connection; made when it is needed.
-    pub port: ReachableRouter,
+    pub port: Box<dyn Reach>,
     /// What must not be cut.
     pub management: Management,
 }
@@ -23,39 +25,49 @@ pub struct Reached {
 /// Reads the options. Connects to nothing yet.
 pub async fn reach(arguments: &RouterArguments) -> Result<Reached> {
     let trust = trust(arguments)?;
-    let (host, port) = host_and_port(&arguments.router, if trust.is_some() { TLS_PORT } else { PORT })?;
+    let (service, usual_port) = match (arguments.rest, trust.is_some()) {
+        (false, true) => ("api-ssl", TLS_PORT),
+        (false, false) => ("api", PORT),
+        (true, true) => ("www-ssl", REST_TLS_PORT),
+        (true, false) => ("www", REST_PORT),
+    };
+    let (host, port) = host_and_port(&arguments.router, usual_port)?;
     let addresses: Vec<SocketAddr> =
         lookup_host((host.as_str(), port)).await.with_context(|| format!("{host:?} has no address"))?.collect();
     if trust.is_none() && !arguments.plain && !addresses.iter().all(|address| address.ip().is_loopback()) {
         bail!(
-            "{host} is on another machine, so its API is spoken with TLS: give --tls-fingerprint (on the router: /certificate/print \
+            "{host} is on another machine, so it is spoken to with TLS: give --tls-fingerprint (on the router: /certificate/print \
              detail) or --tls-ca; or --plain, if everybody on the way may see passwords and keys"
         );
     }
-    let options = ClientOptions::new(arguments.user.clone(), password(arguments)?);
     let router = addresses.first().copied();
     let management = Management {
-        service: if trust.is_some() { "api-ssl" } else { "api" }.to_owned(),
+        service: service.to_owned(),
         port,
         user: arguments.user.clone(),
         router: router.map(|address| address.ip()),
         peer: router.and_then(own_address),
     };
-    let connect_to = host.clone();
-    let port_of = match trust {
-        None => ReachableRouter::over_tcp(connect_to, port, options),
-        Some(trust) => {
-            // The name and the trust are good for one port, so for every other one, too.
-            let first = TlsConnector::new(connect_to.clone(), port, &trust)?;
-            ReachableRouter::new(port, options, move |at| -> Box<dyn Connector> {
-                match TlsConnector::new(connect_to.clone(), at, &trust) {
-                    Ok(connector) => Box::new(connector),
-                    Err(_) => Box::new(first.clone()),
-                }
-            })
-        }
+    let options = ClientOptions::new(arguments.user.clone(), password(arguments)?);
+    let connector_at = connectors(host.clone(), port, trust)?;
+    let reached: Box<dyn Reach> = match arguments.rest {
+        true => Box::new(RestReachable::new(port, options, connector_at)?),
+        false => Box::new(ReachableRouter::new(port, options, connector_at)),
     };
-    Ok(Reached { name: TcpConnector::new(host, port).address(), port: port_of, management })
+    Ok(Reached { name: TcpConnector::new(host, port).address(), port: reached, management })
+}
+
+/// Makes connectors to any port of a host.
+fn connectors(host: String, port: u16, trust: Option<Trust>) -> Result<Box<ConnectorAt>> {
+    let Some(trust) = trust else {
+        return Ok(Box::new(move |port| Box::new(TcpConnector::new(host.clone(), port))));
+    };
+    // The name and the trust are good for one port, so for every other one, too.
+    let first = TlsConnector::new(host.clone(), port, &trust)?;
+    Ok(Box::new(move |at| match TlsConnector::new(host.clone(), at, &trust) {
+        Ok(connector) => Box::new(connector),
+        Err(_) => Box::new(first.clone()),
+    }))
 }
 
 fn trust(arguments: &RouterArguments) -> Result<Option<Trust>> {

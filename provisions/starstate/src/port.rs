@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::RwLock;
-use routeros::{Client, ClientOptions, Command, Connector, Error, ErrorClass, Reply, Router, TcpConnector};
+use routeros::{Client, ClientOptions, Command, Connector, Error, ErrorClass, Reply, RestRouter, Router, TcpConnector};
 
 pub use routeros::RouterPort;
 
@@ -104,6 +104,60 @@ impl Reach for ReachableRouter {
         router.client().await?;
         router.disconnect().await;
         Ok(())
+    }
+}
+
+/// A router reached over REST. Nothing holds changes back there: REST has no safe mode.
+pub struct RestReachable {
+    connector_at: Arc<ConnectorAt>,
+    options: ClientOptions,
+    current: RwLock<(u16, Arc<RestRouter>)>,
+}
+
+impl RestReachable {
+    /// Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When the address cannot be in a request.
+    pub fn new(
+        port: u16,
+        options: ClientOptions,
+        connector_at: impl Fn(u16) -> Box<dyn Connector> + Send + Sync + 'static,
+    ) -> Result<RestReachable, Error> {
+        let connector_at: Arc<ConnectorAt> = Arc::new(connector_at);
+        let router = Arc::new(RestRouter::new(AnyConnector(connector_at(port)), options.clone())?);
+        Ok(RestReachable { connector_at, options, current: RwLock::new((port, router)) })
+    }
+
+    fn another(&self, port: u16) -> Result<RestRouter, Error> {
+        RestRouter::new(AnyConnector((self.connector_at)(port)), self.options.clone())
+    }
+}
+
+#[async_trait]
+impl RouterPort for RestReachable {
+    async fn run(&self, command: Command) -> Result<Reply, Error> {
+        let router = self.current.read().1.clone();
+        router.run(command).await
+    }
+}
+
+#[async_trait]
+impl Reach for RestReachable {
+    async fn reconnect(&self, port: Option<u16>) -> Result<(), Error> {
+        let last = self.current.read().0;
+        let port = port.unwrap_or(last);
+        let router = Arc::new(self.another(port)?);
+        let answer = router.run(Command::print("/system/identity")).await.map(drop);
+        if answer.is_ok() || port == last {
+            *self.current.write() = (port, router);
+        }
+        answer
+    }
+
+    async fn probe(&self, port: Option<u16>) -> Result<(), Error> {
+        let port = port.unwrap_or(self.current.read().0);
+        self.another(port)?.run(Command::print("/system/identity")).await.map(drop)
     }
 }
 

@@ -11,13 +11,15 @@ mod texts;
 
 use futures_util::StreamExt;
 use kit::*;
+use routeros::{ClientOptions, Connector, TcpConnector};
 use sim::routeros::fault::{Counted, FaultAction};
-use sim::routeros::{RouterFault, Simulator};
+use sim::routeros::{RouterFault, RouterOptions, Simulator, SimulatorOptions};
 use starstate::compile::{Facts, compile};
 use starstate::issue::permits;
 use starstate::ledger::{Deed, EntryState};
+use starstate::management::Management;
 use starstate::orchestrator::ApplyError;
-use starstate::port::Reach;
+use starstate::port::{Reach, RestReachable};
 use starstate::role::Role;
 use starstate::state;
 use starstate::step::Step;
@@ -185,6 +187,25 @@ async fn survives_crashes(name: &str) {
         }
     })
     .await;
+}
+
+/// The same over REST, where there is neither a tag nor safe mode.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_applied_over_rest() {
+    let mut options = SimulatorOptions::new(RouterOptions::new(USER, PASSWORD));
+    options.rest_listen = Some(([127, 0, 0, 1], 0).into());
+    let router = Simulator::start(options).await.unwrap();
+    let rest = router.rest_address().unwrap().port();
+    let connector = |port| -> Box<dyn Connector> { Box::new(TcpConnector::new("127.0.0.1", port)) };
+    let port = RestReachable::new(rest, ClientOptions::new(USER, PASSWORD.into()), connector).unwrap();
+    let before = configuration(&router);
+    let steps = steps_for("09-minimal", &port).await;
+    let management = Management { service: "www".into(), port: rest, user: USER.into(), ..Management::default() };
+    let attempt = Attempt { management, ..Attempt::new(&port, steps) };
+    assert_eq!(attempt.apply().await.unwrap().warnings, []);
+    assert!(attempt.plan().await.is_empty());
+    assert_eq!(attempt.roll_back().await.failed, 0);
+    assert_same(&configuration(&router), &before, "");
 }
 
 macro_rules! documents {

@@ -13,6 +13,7 @@ mod model;
 pub mod options;
 mod query;
 mod request;
+mod rest;
 mod server;
 mod session;
 mod wire;
@@ -42,6 +43,8 @@ pub struct SimulatorOptions {
     pub listen: SocketAddr,
     /// With TLS.
     pub tls_listen: Option<SocketAddr>,
+    /// REST, without TLS.
+    pub rest_listen: Option<SocketAddr>,
     /// The router has no certificate for TLS, as out of the box: only anonymous ciphers, which hardly any client has.
     pub without_certificate: bool,
     /// What kind of router it is.
@@ -81,6 +84,7 @@ pub struct Simulator {
     shared: Arc<Shared>,
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
+    rest_address: Option<SocketAddr>,
     stop: CancellationToken,
 }
 
@@ -90,6 +94,7 @@ impl SimulatorOptions {
         SimulatorOptions {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls_listen: None,
+            rest_listen: None,
             without_certificate: false,
             router,
             latency: Duration::ZERO,
@@ -111,9 +116,17 @@ impl Simulator {
             None => None,
         };
         let tls_address = tls.as_ref().map(TcpListener::local_addr).transpose()?;
+        let rest = match options.rest_listen {
+            Some(address) => Some(TcpListener::bind(address).await?),
+            None => None,
+        };
+        let rest_address = rest.as_ref().map(TcpListener::local_addr).transpose()?;
         let mut router = Router::new(options.router)?;
         router.set_service(Service::Plain.name(), Some(address.port()));
         router.set_service(Service::Tls.name(), tls_address.map(|address| address.port()));
+        if let Some(address) = rest_address {
+            router.set_service(Service::Rest.name(), Some(address.port()));
+        }
         if tls_address.is_some() && !options.without_certificate {
             router.give_api_a_certificate().map_err(|refusal| io::Error::other(refusal.message().to_owned()))?;
         }
@@ -123,7 +136,10 @@ impl Simulator {
         if let Some((listener, address)) = tls.zip(tls_address) {
             server::start(&shared, Service::Tls, listener, address);
         }
-        Ok(Simulator { shared, address, tls_address, stop })
+        if let Some((listener, address)) = rest.zip(rest_address) {
+            server::start(&shared, Service::Rest, listener, address);
+        }
+        Ok(Simulator { shared, address, tls_address, rest_address, stop })
     }
 
     /// Where it listens without TLS, unless its configuration was changed.
@@ -134,6 +150,11 @@ impl Simulator {
     /// Where it listens with TLS.
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.tls_address
+    }
+
+    /// Where its REST interface listens.
+    pub fn rest_address(&self) -> Option<SocketAddr> {
+        self.rest_address
     }
 
     /// The SHA-256 of its certificate, in hexadecimal digits.

@@ -1,4 +1,4 @@
-//! The router on the network: its two API services, as `/ip/service` has them.
+//! The router on the network: its two API services and REST, as `/ip/service` has them.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -29,11 +29,12 @@ const NO_COMMON_CIPHER: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28];
 /// The first release that says so when a print has no rows.
 const SAYS_EMPTY: routeros_schema::Release = routeros_schema::Release { major: 7, minor: 18 };
 
-/// One of the API's services.
+/// A service by which programs configure it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Service {
     Plain,
     Tls,
+    Rest,
 }
 
 /// What all connections share.
@@ -56,6 +57,7 @@ impl Service {
         match self {
             Service::Plain => "api",
             Service::Tls => "api-ssl",
+            Service::Rest => "www",
         }
     }
 }
@@ -205,8 +207,10 @@ async fn connect(shared: Arc<Shared>, service: Service, mut stream: TcpStream, p
         return;
     }
     let _ = stream.set_nodelay(true);
-    if service == Service::Plain {
-        return serve(stream, shared, permitted).await;
+    match service {
+        Service::Plain => return serve(stream, shared, permitted).await,
+        Service::Rest => return super::rest::serve(stream, shared).await,
+        Service::Tls => {}
     }
     let identity = shared.router.lock().api_identity();
     let Some(identity) = identity else {

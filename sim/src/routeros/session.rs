@@ -24,12 +24,19 @@ const WRONG_PASSWORDS: u32 = 5;
 /// Commands that may run at once on one connection.
 const RUNNING: usize = 1024;
 
+/// A sentence that is on its way.
+pub(super) struct Said {
+    /// When it arrives.
+    pub(super) at: Instant,
+    pub(super) sentence: Vec<Vec<u8>>,
+}
+
 /// A connection that is being served.
 #[derive(Clone)]
-struct Session {
+pub(super) struct Session {
     shared: Arc<Shared>,
     number: u64,
-    replies: mpsc::UnboundedSender<(Instant, Vec<u8>)>,
+    replies: mpsc::UnboundedSender<Said>,
     /// Commands that go on, by tag.
     running: Arc<Mutex<HashMap<Vec<u8>, CancellationToken>>>,
 }
@@ -106,6 +113,16 @@ struct Login {
 }
 
 impl Session {
+    /// One that is not of the API: commands come one by one, without tags.
+    pub(super) fn of_rest(shared: Arc<Shared>, number: u64, replies: mpsc::UnboundedSender<Said>) -> Session {
+        Session { shared, number, replies, running: Arc::default() }
+    }
+
+    /// Runs a command. `false`: the connection is cut.
+    pub(super) fn run_once(&self, caller: &Caller, request: &Request) -> bool {
+        !matches!(self.run(caller, request), Next::Cut)
+    }
+
     fn handle(&self, login: &mut Login, request: &Request) -> Next {
         match request.path.as_str() {
             "/login" => self.log_in(login, request),
@@ -256,7 +273,7 @@ impl Session {
     }
 
     fn fatal(&self, reason: &str) -> Next {
-        self.send(&[b"!fatal".to_vec(), reason.as_bytes().to_vec()]);
+        self.send(vec![b"!fatal".to_vec(), reason.as_bytes().to_vec()]);
         Next::Close
     }
 
@@ -266,12 +283,12 @@ impl Session {
             sentence.push([b".tag=", tag].concat());
         }
         sentence.extend(words);
-        self.send(&sentence);
+        self.send(sentence);
     }
 
-    fn send(&self, sentence: &[Vec<u8>]) {
+    fn send(&self, sentence: Vec<Vec<u8>>) {
         // It fails when the connection is gone.
-        let _ = self.replies.send((Instant::now() + self.shared.latency(), encode(sentence)));
+        let _ = self.replies.send(Said { at: Instant::now() + self.shared.latency(), sentence });
     }
 }
 
@@ -344,17 +361,14 @@ async fn work_off(session: Session, request: Request, work: Work, cancelled: Can
 }
 
 /// Writes replies, each when it is due.
-async fn write_all<W: AsyncWrite>(
-    writer: W,
-    mut queue: mpsc::UnboundedReceiver<(Instant, Vec<u8>)>,
-    cut: CancellationToken,
-) {
+async fn write_all<W: AsyncWrite>(writer: W, mut queue: mpsc::UnboundedReceiver<Said>, cut: CancellationToken) {
     let mut writer = std::pin::pin!(writer);
     let writing = async {
-        while let Some((due, bytes)) = queue.recv().await {
-            if due > Instant::now() {
-                sleep_until(due).await;
+        while let Some(Said { at, sentence }) = queue.recv().await {
+            if at > Instant::now() {
+                sleep_until(at).await;
             }
+            let bytes = encode(&sentence);
             if writer.write_all(&bytes).await.is_err() || writer.flush().await.is_err() {
                 return;
             }

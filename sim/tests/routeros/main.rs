@@ -7,5 +7,6 @@ mod faults;
 mod menus;
 mod protocol;
 mod recovery;
+mod rest;
 mod tables;
 mod tls;

@@ -197,6 +197,11 @@ impl Router {
         users::may_log_in(&self.state, user, password)
     }
 
+    /// Whether a user may come in over REST.
+    pub fn may_use_rest(&self, user: &str, password: &[u8]) -> bool {
+        users::may_use(&self.state, user, password, "rest-api")
+    }
+
     /// A connection has ended. Unless it said goodbye, what it did in safe mode is taken back.
     pub fn session_ended(&mut self, session: u64, orderly: bool) {
         if self.safe_mode.as_ref().is_some_and(|safe| safe.owner.session == session) {

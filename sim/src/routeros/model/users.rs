@@ -44,9 +44,14 @@ impl Caller {
 
 /// Whether a user may log in over the API with this password.
 pub fn may_log_in(state: &State, user: &str, password: &[u8]) -> bool {
+    may_use(state, user, password, "api")
+}
+
+/// The same for a way in that needs another policy.
+pub fn may_use(state: &State, user: &str, password: &[u8], policy: &str) -> bool {
     let Some(row) = state.find("/user", "name", user).filter(|row| !row.is_disabled()) else { return false };
     let known = row.text("password").unwrap_or_default();
-    is_same(known.as_bytes(), password) && has_policy(state, user, "api")
+    is_same(known.as_bytes(), password) && has_policy(state, user, policy)
 }
 
 /// Whether a user's group has a policy.
