@@ -227,6 +227,26 @@ async fn rows_of_others_are_used_when_right_and_otherwise_in_the_way() {
 }
 
 #[tokio::test]
+async fn a_rule_with_one_more_condition_is_another_rule() {
+    let router = start().await;
+    let port = reach(&router);
+    let of_others = ["/ip/firewall/filter/add", "=chain=input", "=action=drop", "=protocol=udp", "=dst-port=53"];
+    router.run(&[&of_others[..], &["=src-address=192.0.2.1"]].concat()).unwrap();
+    let rule = |more: &[(&'static str, &'static str)]| {
+        let rule = [("chain", "input"), ("action", "drop"), ("protocol", "udp"), ("dst-port", "53")];
+        [&rule[..], more].concat()
+    };
+    // The first has all that the second has.
+    let steps = vec![
+        add("a", "/ip/firewall/filter", &[], &rule(&[("in-interface-list", "LAN")])),
+        add("b", "/ip/firewall/filter", &[], &rule(&[])),
+    ];
+    let attempt = Attempt::new(&port, steps);
+    assert_eq!(attempt.apply().await.unwrap().changes, 2);
+    assert!(attempt.plan().await.is_empty(), "{}", attempt.plan().await);
+}
+
+#[tokio::test]
 async fn secrets_are_compared_also_when_the_router_does_not_show_them() {
     let router = start().await;
     router.run(&["/user/group/add", "=name=blind", "=policy=api,read,write,policy,test,ftp,reboot"]).unwrap();

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use routeros_schema::Schema;
+
 use crate::compare::is_same;
 use crate::ledger::{Fingerprints, Held, Holding, Kept, Written};
 use crate::snapshot::{Found, Snapshot, is_secret};
@@ -83,6 +85,11 @@ impl<'a> Finder<'a> {
 
     fn is_free(&self, path: &str, row: &Found) -> bool {
         row.id.as_ref().is_some_and(|id| !self.taken.contains_key(&(path.to_owned(), id.clone())))
+    }
+
+    /// A row that a step adds is nobody else's.
+    pub(super) fn keep(&mut self, step: &Step, id: &str) {
+        self.taken.insert((step.path.clone(), id.to_owned()), step.id.clone());
     }
 
     /// The rows that a step works on.
@@ -198,7 +205,21 @@ fn has_key(step: &Step, row: &Found, sight: Sight) -> bool {
         let may_be = sight == Sight::Partial && is_unseen(&step.path, name, row);
         may_be || is_same(&step.path, name, wanted.as_bytes(), row.value(name))
     };
-    names.peek().is_some() && names.all(is_right) && is_not_another(step, row, is_right)
+    names.peek().is_some() && names.all(is_right) && is_not_another(step, row, is_right) && !has_more(step, row)
+}
+
+/// A rule with one more condition is another rule.
+fn has_more(step: &Step, row: &Found) -> bool {
+    const NO_CONDITIONS: [&str; 5] = ["comment", "disabled", "log", "log-prefix", "passthrough"];
+    let Some(menu) = Schema::get().menu(&step.path).filter(|_| step.path.starts_with("/ip/firewall/")) else {
+        return false;
+    };
+    let is_condition = |name: &str| menu.argument(name).is_some() && !NO_CONDITIONS.contains(&name);
+    step.key.is_empty()
+        && row
+            .values
+            .iter()
+            .any(|(name, value)| !value.is_empty() && is_condition(name) && step.argument(name).is_none())
 }
 
 /// What the router changes tells nothing of rows of ours: there the label does.

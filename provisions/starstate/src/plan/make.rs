@@ -124,6 +124,7 @@ impl Maker<'_> {
         row.values.extend(values.iter().map(|(name, value)| (name.clone(), value.bytes().to_vec())));
         row.values.extend(comment.iter().map(|comment| ("comment".to_owned(), comment.clone().into_bytes())));
         self.router.rows_mut(&step.path).push(row);
+        self.finder.keep(step, &id);
         self.added_by[number] = Some(RowRef::from_id(Some(&id)));
         self.push(number, early_for, key, Change::Add { values, before: None });
         if let Some(operation) = self.plan.operations.last_mut() {

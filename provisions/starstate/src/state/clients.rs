@@ -171,11 +171,11 @@ structure! {
         /// List form; wins over the single value when non-empty.
         auth_methods: Vec<String> = "authMethods" | "authMethod",
         /// 2 or 3.
-        proto_version: Word = "protoVersion" | "protoVersionStr",
+        proto_version: Word = "protoVersionStr" | "protoVersion",
         /// Allow-fast-path when IPsec is off.
         fast_path: Option<bool> = "fastPath",
         /// Keepalive, seconds.
-        keep_alive: Word = "keepAlive" | "keepAliveStr",
+        keep_alive: Word = "keepAliveStr" | "keepAlive",
         /// Connect only when traffic flows.
         dial_on_demand: Option<bool> = "dialOnDemand",
         /// L2TPv3 cookie length 0/4/8.
@@ -197,15 +197,15 @@ structure! {
         /// List form; wins over the single value when non-empty.
         auth_methods: Vec<String> = "authMethods" | "authMethod",
         /// Cipher suite.
-        ciphers: Vec<String> = "ciphers" | "ciphersList",
+        ciphers: Vec<String> = "ciphersList" | "ciphers",
         /// TLS version enum.
         tls_version: String = "tlsVersion",
         /// HTTP proxy.
         proxy: Option<Server> = "proxy",
         /// Non-empty → add-sni=yes.
-        sni: Word = "sni" | "sniEnabled",
+        sni: Word = "sniEnabled" | "sni",
         /// Perfect forward secrecy.
-        pfs: Word = "pfs" | "pfsStr",
+        pfs: Word = "pfsStr" | "pfs",
         /// Connect only when traffic flows.
         dial_on_demand: Option<bool> = "dialOnDemand",
         /// Keepalive, seconds.

@@ -1,5 +1,6 @@
 //! Uplinks, how they share the traffic, tunnels to somewhere else, and the routes through all of them.
 
+mod clients;
 mod fabric;
 mod group;
 mod hop;
@@ -17,6 +18,12 @@ pub(super) fn steps(builder: &mut Builder<'_>, resource: &Resource<'_>) -> bool 
     match resource.content {
         Content::Link { group, link } => link::link(builder, group, link),
         Content::MultiLink { group, .. } => multilink::multilink(builder, group),
+        Content::WireguardClient(config) => clients::client(builder, &config.base),
+        Content::OpenVpnClient(config) => clients::client(builder, &config.base),
+        Content::PptpClient(config) => clients::client(builder, &config.base),
+        Content::L2tpClient(config) => clients::client(builder, &config.base),
+        Content::SstpClient(config) => clients::client(builder, &config.base),
+        Content::Ikev2Client(config) => clients::client(builder, &config.base),
         _ => return false,
     }
     true

@@ -85,3 +85,26 @@ async fn somebody_elses_default_route_is_not_taken_for_one_that_follows_a_lease(
     assert_eq!(main, 2, "{}", router.configuration());
     assert!(attempt.plan().await.is_empty(), "{}", attempt.plan().await);
 }
+
+#[tokio::test]
+async fn tunnels_are_applied_once_and_taken_back() {
+    let router = start().await;
+    router.run(&["/interface/bridge/add", "=name=bridge1"]).unwrap();
+    let port = reach(&router);
+    let before = configuration(&router);
+    let (_, text) = crate::texts::documents().into_iter().find(|(name, _)| name == "08-everything-on").unwrap();
+    let mut clients = serde_json::from_str::<serde_json::Value>(&text).unwrap()["wan"]["vpnClient"].take();
+    clients["openVpn"][0]["certificates"] = json!(null);
+    clients["wireguard"][0]["wanInterface"] = json!({ "wanType": "Foreign", "wanName": "up" });
+    let steps = super::clients::with_clients(clients).steps;
+    let attempt = Attempt::new(&port, steps.clone());
+    let applied = attempt.apply().await.unwrap();
+    assert_eq!(applied.warnings, []);
+    let key = applied.generated.iter().find(|value| value.name == "public-key").unwrap();
+    assert_eq!(key.value.bytes().len(), 44);
+    for attempt in [&attempt, &Attempt { base: applied.holdings.clone(), ..Attempt::new(&port, steps) }] {
+        assert!(attempt.plan().await.is_empty(), "{}", attempt.plan().await);
+    }
+    attempt.roll_back().await;
+    assert_same(&configuration(&router), &before, "taken back");
+}

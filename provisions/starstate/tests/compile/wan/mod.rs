@@ -1,6 +1,7 @@
 //! Uplinks, how they share the traffic, tunnels, and the routes through all of them.
 
 mod applied;
+mod clients;
 mod links;
 mod sharing;
 

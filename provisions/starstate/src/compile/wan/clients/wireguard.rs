@@ -1,0 +1,58 @@
+//! WireGuard: an interface with one peer.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::Ipv4Net;
+
+use super::number;
+use crate::compile::{Builder, Client};
+use crate::form;
+use crate::issue::Issue;
+use crate::state::WireguardClient;
+
+/// Seconds from one sign of life to the next, unless the document says otherwise.
+const KEEPALIVE: i64 = 25;
+
+pub(super) fn client(builder: &mut Builder<'_>, client: &Client<'_>, config: &WireguardClient) {
+    let interface = builder.add("interface", "/interface/wireguard", &["name"]).arg("name", &*client.interface);
+    interface
+        .secret("private-key", &config.interface_private_key)
+        .some("listen-port", number(config.interface_listen_port))
+        .some("mtu", number(config.interface_mtu))
+        .flag("disabled", false)
+        .read_back("public-key")
+        .done();
+    let peer = builder.add("peer", "/interface/wireguard/peers", &["interface", "public-key"]);
+    peer.arg("interface", &*client.interface)
+        .text("public-key", config.peer_public_key.trim())
+        .text("endpoint-address", client.host)
+        .some("endpoint-port", number(config.peer_endpoint_port))
+        .text("allowed-address", &form::items(&config.peer_allowed_ips).collect::<Vec<_>>().join(","))
+        .secret("preshared-key", &config.peer_preshared_key)
+        .arg("persistent-keepalive", format!("{}s", config.peer_persistent_keepalive.unwrap_or(KEEPALIVE)))
+        .done();
+    addresses(builder, client, config);
+}
+
+/// The addresses inside the tunnel, as they are given.
+fn addresses(builder: &mut Builder<'_>, client: &Client<'_>, config: &WireguardClient) {
+    let path = format!("{}.interfaceAddress", client.source);
+    let mut has_one = false;
+    for text in form::items(&config.interface_address) {
+        let bare = text.split('/').next().unwrap_or_default();
+        let is_right = text.parse::<Ipv4Net>().is_ok() || text.parse::<Ipv4Addr>().is_ok();
+        has_one = true;
+        if is_right {
+            let row = builder.add("address", "/ip/address", &["address", "interface"]);
+            let address = if bare == text { format!("{text}/32") } else { text.to_owned() };
+            row.arg("address", address).arg("interface", &*client.interface).done();
+        } else if bare.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) {
+            builder.report(Issue::warning(&*path, format!("{text} is left out: only IPv4 is routed")));
+        } else {
+            builder.report(Issue::error(&*path, format!("{text:?} is no address such as 10.66.0.2/32")));
+        }
+    }
+    if !has_one {
+        builder.report(Issue::error(path, "is needed: the address inside the tunnel"));
+    }
+}
