@@ -47,6 +47,8 @@ pub struct Menu {
     pub arm64: bool,
     /// The first release with it; `None` for all of 7.
     pub since: Option<Release>,
+    /// The last release in which it held one row of settings; `None` when it always held what it holds now.
+    pub single_until: Option<Release>,
     /// Without these nothing can be added.
     pub needs: Vec<&'static str>,
     /// What print shows and nothing writes.
@@ -184,7 +186,7 @@ impl Schema {
         arguments: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<(), Mistake> {
         let menu = self.menu(path).filter(|menu| menu.is_in(release)).ok_or_else(|| Mistake::Menu(path.to_owned()))?;
-        if !menu.has_command(command) {
+        if !menu.has_command_in(release, command) {
             return Err(Mistake::Command { menu: path.to_owned(), command: command.to_owned() });
         }
         let full = || format!("{path}/{command}");
@@ -217,9 +219,21 @@ impl Menu {
         self.since.is_none_or(|since| since <= release)
     }
 
+    /// What it holds in a release.
+    pub fn kind_in(&self, release: Release) -> MenuKind {
+        if self.single_until.is_some_and(|until| release <= until) { MenuKind::Single } else { self.kind }
+    }
+
     /// Whether it has this command.
     pub fn has_command(&self, command: &str) -> bool {
         self.commands.contains_key(command)
+    }
+
+    /// Whether it has this command in a release that has the menu.
+    pub fn has_command_in(&self, release: Release, command: &str) -> bool {
+        let is_of_rows = matches!(command, "add" | "remove" | "enable" | "disable" | "comment");
+        let lacks_rows = self.kind == MenuKind::Table && self.kind_in(release) != MenuKind::Table;
+        self.has_command(command) && !(is_of_rows && lacks_rows)
     }
 
     /// The names of its commands.
@@ -387,6 +401,23 @@ mod tests {
         let logging = schema.menu("/system/logging").unwrap();
         assert!(!logging.has_comment(release("7.21")) && logging.has_comment(release("7.22 (stable)")));
         assert!("7".parse::<Release>().is_err() && "x.1".parse::<Release>().is_err());
+    }
+
+    #[test]
+    fn a_menu_of_rows_may_have_been_one_of_settings() {
+        let schema = Schema::get();
+        let release = |text: &str| text.parse::<Release>().unwrap();
+        let menu = schema.menu("/interface/ovpn-server/server").unwrap();
+        assert_eq!([menu.kind_in(release("7.16")), menu.kind_in(release("7.17"))], [MenuKind::Single, MenuKind::Table]);
+        let check = |text: &str, command: &str, name: &'static str| {
+            schema
+                .check(release(text), menu.path, command, [(name, &b"yes"[..])])
+                .map_err(|mistake| mistake.to_string())
+        };
+        assert_eq!(check("7.16", "set", "enabled"), Ok(()));
+        assert_eq!(check("7.17", "add", "disabled"), Ok(()));
+        let refused = "/interface/ovpn-server/server: there is no command \"add\"";
+        assert_eq!(check("7.16", "add", "port").unwrap_err(), refused);
     }
 
     #[test]

@@ -102,6 +102,7 @@ impl Reader {
             fixed: false,
             arm64: false,
             since: None,
+            single_until: None,
             needs: Vec::new(),
             shows: Vec::new(),
             commands: BTreeMap::new(),
@@ -112,7 +113,11 @@ impl Reader {
                 "ordered" => menu.ordered = true,
                 "fixed" => menu.fixed = true,
                 "arm64" => menu.arm64 = true,
-                _ => menu.since = Some(part.strip_prefix("since=").ok_or("unknown part of a menu")?.parse()?),
+                _ => match part.split_once('=') {
+                    Some(("since", release)) => menu.since = Some(release.parse()?),
+                    Some(("single-until", release)) => menu.single_until = Some(release.parse()?),
+                    _ => return Err("unknown part of a menu".to_owned()),
+                },
             }
         }
         self.menus.insert(path, menu);

@@ -160,6 +160,25 @@ async fn what_the_device_lacks_is_not_there() {
 }
 
 #[tokio::test]
+async fn the_openvpn_server_of_older_releases_is_one() {
+    for (release, refused) in [("7.16", "no such command"), ("7.17", "")] {
+        let (_simulator, client) = start(RouterOptions { release: release.parse().unwrap(), ..router() }).await;
+        let menu = "/interface/ovpn-server/server";
+        if refused.is_empty() {
+            run(&client, &format!("{menu}/add name=a port=1195")).await;
+            assert_eq!(column(&rows(&client, menu).await, "name"), ["a"]);
+        } else {
+            assert_eq!(refusal(&client, &format!("{menu}/add port=1195")).await, refused);
+            run(&client, &format!("{menu}/set enabled=yes port=1195")).await;
+            let found = rows(&client, menu).await;
+            assert_eq!(column(&found, "port"), ["1195"]);
+            assert!(found[0].id().is_none() && found[0].flag("enabled") == Some(true));
+            assert_eq!(found[0].text("disabled"), None, "an argument of later releases");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_device_mode_forbids() {
     let (_simulator, client) = start(RouterOptions { device_mode: DeviceMode::Home, ..router() }).await;
     for command in [

@@ -31,8 +31,12 @@ pub fn defaults_of(menu: &str) -> &'static [(&'static str, &'static str)] {
 pub fn factory_fresh(options: &RouterOptions) -> State {
     let mut state = State::default();
     add_hardware(&mut state, options);
-    let absent = |menu: &str| options.without.iter().any(|without| is_below(menu, without));
+    let needs_arm64 = |menu: &str| Schema::get().menu(menu).is_some_and(|menu| menu.arm64);
+    let absent = |menu: &str| {
+        options.without.iter().any(|without| is_below(menu, without)) || needs_arm64(menu) && !options.hardware.arm64
+    };
     lines(FACTORY).filter(|line| !absent(line.menu)).for_each(|line| put(&mut state, &line));
+    add_old_settings(&mut state, options);
     let mut user = Row { id: state.next_id("/user"), ..Row::default() };
     for (name, value) in [("name", options.user.as_str()), ("group", "full"), ("password", &options.password)] {
         set(&state, "/user", &mut user, name, value.as_bytes());
@@ -49,6 +53,20 @@ pub fn factory_fresh(options: &RouterOptions) -> State {
 /// Whether a menu is this one or below it.
 pub fn is_below(menu: &str, above: &str) -> bool {
     menu.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Menus of rows that held one row of settings in this release.
+fn add_old_settings(state: &mut State, options: &RouterOptions) {
+    for menu in Schema::get().menus().filter(|menu| menu.kind_in(options.release) != menu.kind) {
+        let mut row = Row { builtin: true, ..Row::default() };
+        fill(state, menu.path, &mut row);
+        let known = |name: &String| menu.argument(name).is_some_and(|argument| argument.is_in(options.release));
+        row.values.retain(|name, _| known(name));
+        if known(&"enabled".to_owned()) {
+            row.put("enabled", "false");
+        }
+        state.rows_mut(menu.path).push(row);
+    }
 }
 
 fn add_hardware(state: &mut State, options: &RouterOptions) {

@@ -144,7 +144,7 @@ impl Router {
         };
         let command = if command == "getall" { "print" } else { command };
         let listens = command == "listen" && menu.has_command("print") && menu.kind != MenuKind::Commands;
-        if !listens && !menu.has_command(command) && command != "export" {
+        if !listens && !menu.has_command_in(self.release(), command) && command != "export" {
             return Err(if self.menu(&request.path).is_some() {
                 Refusal::no_command()
             } else {
@@ -298,7 +298,7 @@ impl Router {
 
     fn get(&self, menu: &Menu, caller: &Caller, request: &Request) -> Result<Reply, Refusal> {
         let rows = shown::rows_of(self, menu, caller);
-        let row = if menu.kind == MenuKind::Single {
+        let row = if menu.kind_in(self.release()) == MenuKind::Single {
             rows.first()
         } else {
             let item = request.items().or_else(|| request.text("number")).ok_or_else(Refusal::missing_id)?;

@@ -17,7 +17,7 @@ pub fn rows_of(router: &Router, menu: &Menu, caller: &Caller) -> Vec<Fields> {
     for row in router.state.rows(menu.path) {
         rows.push(shown(router, menu, row, sees_secrets));
     }
-    if rows.is_empty() && menu.kind == MenuKind::Single {
+    if rows.is_empty() && menu.kind_in(router.release()) == MenuKind::Single {
         rows.push(shown(router, menu, &Row::default(), sees_secrets));
     }
     rows.extend(dynamic::rows_of(&router.state, menu.path, router.options.leases));
@@ -37,7 +37,7 @@ fn shown(router: &Router, menu: &Menu, row: &Row, sees_secrets: bool) -> Fields 
         fields.insert(name.clone(), show(&router.state, value));
     }
     let mut put = |name: &str, value: String| drop(fields.insert(name.to_owned(), value.into_bytes()));
-    if menu.kind == MenuKind::Table {
+    if menu.kind_in(router.release()) == MenuKind::Table {
         put(".id", write_id(row.id));
         if menu.shows.contains(&"dynamic") {
             put("dynamic", row.dynamic.to_string());

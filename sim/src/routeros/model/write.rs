@@ -45,7 +45,7 @@ impl Router {
     }
 
     pub(super) fn set(&mut self, menu: &Menu, request: &Request) -> Result<Reply, Refusal> {
-        if menu.kind == MenuKind::Single {
+        if menu.kind_in(self.release()) == MenuKind::Single {
             let mut row = self.state.settings(menu.path).cloned().unwrap_or_default();
             self.put_arguments(menu, &mut row, request)?;
             rules::check(&self.state, &self.options, menu.path, &mut row)?;
@@ -121,7 +121,7 @@ impl Router {
 
     pub(super) fn unset(&mut self, menu: &Menu, request: &Request) -> Result<Reply, Refusal> {
         let names = request.text("value-name").ok_or_else(|| Refusal::missing(&["value-name"]))?;
-        let items = match menu.kind {
+        let items = match menu.kind_in(self.release()) {
             MenuKind::Single => vec![(menu.path.to_owned(), 0)],
             _ => self.items(menu, request)?,
         };
