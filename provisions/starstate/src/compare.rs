@@ -43,6 +43,10 @@ struct Form<'a> {
 impl Form<'_> {
     /// One text for all texts with the same meaning. Neither text is empty.
     fn canonical(&self, text: &str) -> String {
+        if (self.menu, self.name) == ("/user/group", "policy") {
+            // What a group may not do is shown, too.
+            return sorted(text.split(',').map(str::trim).filter(|word| !word.starts_with('!')).map(str::to_owned));
+        }
         let kind = self.argument.map(|argument| &argument.kind);
         let (mark, bare) = match text.strip_prefix('!').filter(|_| kind.is_some_and(|kind| kind.negatable)) {
             Some(bare) => ("!", bare),
@@ -180,6 +184,7 @@ mod tests {
             ("/interface/bridge", "admin-mac", "02-0c-42-aa-bb-cc", Some("02:0C:42:AA:BB:CC")),
             ("/interface/wireguard/peers", "persistent-keepalive", "25s", Some("25s")),
             ("/interface/wireguard/peers", "persistent-keepalive", "25", Some("25s")),
+            ("/user/group", "policy", "ssh,read", Some("!local,!telnet,read,ssh,!ftp")),
             ("/system/unknown", "rate", "25M", Some("25000000")),
             ("/system/unknown", "time", "90", Some("1m30s")),
         ];
@@ -202,6 +207,7 @@ mod tests {
             ("/ip/route", "dst-address", "0.0.0.0/0", Some("192.0.2.0/24")),
             ("/ip/firewall/filter", "src-address", "!192.0.2.7", Some("192.0.2.7")),
             ("/ip/firewall/filter", "chain", "input", Some("Input")),
+            ("/user/group", "policy", "ssh", Some("!local,!ssh")),
             ("/interface/bridge", "name", "1d", Some("24h")),
             ("/ip/dns", "servers", "192.0.2.1,192.0.2.2", Some("192.0.2.2,192.0.2.1")),
             ("/ip/dhcp-server", "address-pool", "a", Some("*1")),

@@ -438,7 +438,13 @@ fn row_of(step: &Step) -> Option<String> {
             parts.push("set".to_owned());
             parts.extend(step.target.iter().map(|(name, value)| format!("{name}={value}")));
         }
-        Action::Remove | Action::Run { .. } => return None,
+        // The same command on the same row is wanted once.
+        Action::Run { command, .. } => {
+            parts.push(format!("run {command}"));
+            parts.extend(step.target.iter().map(|(name, value)| format!("{name}={value}")));
+            parts.extend(step.arguments.iter().map(|(name, value)| format!("{name}={}", value.text())));
+        }
+        Action::Remove => return None,
     }
     Some(parts.join("\0"))
 }

@@ -122,7 +122,11 @@ impl<'a> Finder<'a> {
         }
         differences.extend(self.switched_off(step, found));
         // What a step no longer names of a row that it made falls back to what the router makes of it.
-        if let Some(holding) = holding.filter(|holding| holding.is_created() && holding.step == step.id) {
+        // Unless it only ever made it, as a certificate, which nothing changes once it is signed.
+        let is_initial = |(name, _): &(String, Value)| step.key.contains(name) || step.initial.contains(name);
+        let only_makes = !step.initial.is_empty() && step.arguments.iter().all(is_initial);
+        let is_own = |holding: &&Holding| holding.is_created() && holding.step == step.id && !only_makes;
+        if let Some(holding) = holding.filter(is_own) {
             for name in holding
                 .written
                 .keys()
@@ -227,7 +231,8 @@ fn is_not_another(step: &Step, row: &Found, is_right: impl Fn(&str) -> bool) -> 
     let comment = row.text("comment");
     match comment.as_deref().filter(|comment| tag::session_of(comment).is_some()) {
         Some(comment) => !step.is_told_by_label() || tag::label_of(comment) == step.label.as_deref(),
-        None => step.initial.iter().all(|name| is_right(name)),
+        // A row that is known by its key serves as it is.
+        None => !step.key.is_empty() || step.initial.iter().all(|name| is_right(name)),
     }
 }
 
