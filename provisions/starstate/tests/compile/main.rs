@@ -8,6 +8,7 @@ mod extra;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod lan;
+mod servers;
 mod sites;
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../texts/mod.rs"]
