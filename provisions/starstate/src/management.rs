@@ -150,27 +150,51 @@ impl Management {
     }
 
     fn danger_of_service(&self, row: &Found, values: &Values<'_>) -> Option<String> {
-        if row.text("name").as_deref() != Some(self.service.as_str()) {
+        const PROPERTIES: [&str; 6] = ["disabled", "port", "address", "certificate", "vrf", "tls-version"];
+        let what = PROPERTIES.into_iter().find_map(|name| self.effect_on_service(row, name, values(name)?));
+        what.map(|what| format!("{}, by which the router is reached, {what}", self.service))
+    }
+
+    /// What another value does to the service by which the router is reached; `None` when it is another service's, or harmless.
+    fn effect_on_service(&self, row: &Found, name: &str, value: &str) -> Option<&'static str> {
+        let is_own = row.text("name").as_deref() == Some(self.service.as_str());
+        if !is_own || is_same("/ip/service", name, value.as_bytes(), row.value(name)) {
             return None;
         }
-        let is_changed =
-            |name: &str| values(name).filter(|value| !is_same("/ip/service", name, value.as_bytes(), row.value(name)));
-        let networks = is_changed("address").filter(|networks| !networks.is_empty());
-        let excludes = |networks: &str| {
-            self.peer.is_none_or(|peer| !networks.split(',').any(|network| contains(network.trim(), peer)))
+        let lets_in = || {
+            let networks = || value.split(',').map(str::trim);
+            value.is_empty() || self.peer.is_some_and(|peer| networks().any(|network| contains(network, peer)))
         };
-        let what = if is_off(is_changed("disabled")) {
-            "is switched off"
-        } else if is_changed("port").is_some() {
-            "gets another port"
-        } else if networks.is_some_and(excludes) {
-            "is closed to this address"
-        } else if ["certificate", "vrf", "tls-version"].into_iter().any(|name| is_changed(name).is_some()) {
-            "changes"
-        } else {
-            return None;
+        match name {
+            "disabled" => is_off(Some(value)).then_some("is switched off"),
+            "port" => Some("gets another port"),
+            "address" => (!lets_in()).then_some("is closed to this address"),
+            "certificate" | "vrf" | "tls-version" => Some("changes"),
+            _ => None,
+        }
+    }
+
+    /// The values of a step that close the very service by which the router is reached, or move it: nobody can come back by it then, so
+    /// that takes consent. With what each does.
+    pub fn closing(&self, step: &Step, router: &Snapshot) -> Vec<(String, String)> {
+        if step.path != "/ip/service" || step.action != Action::Set {
+            return Vec::new();
+        }
+        let is_meant = |row: &&Found| {
+            step.target.iter().all(|(name, value)| is_same(&step.path, name, value.as_bytes(), row.value(name)))
         };
-        Some(format!("{}, by which the router is reached, {what}", self.service))
+        let rows = || router.rows(&step.path).iter().filter(is_meant);
+        let closes = |name: &str, value: &str| match name {
+            "disabled" | "port" => rows().find_map(|row| self.effect_on_service(row, name, value)),
+            // Without knowing our address, it has to be tried.
+            "address" => self.peer.and_then(|_| rows().find_map(|row| self.effect_on_service(row, name, value))),
+            _ => None,
+        };
+        let closing = step.arguments.iter().filter_map(|(name, value)| {
+            let what = closes(name, value.text())?;
+            Some((name.clone(), format!("{}, by which the router is reached, {what}", self.service)))
+        });
+        closing.collect()
     }
 
     /// A rule that could drop the connection itself.

@@ -62,15 +62,16 @@ async fn what_would_lock_us_out_is_undone_and_the_rest_stays() {
         step
     };
     let cases = [
-        ("api", api(&[("disabled", "yes")]), "is switched off"),
-        ("api", api(&[("address", "192.0.2.0/24")]), "is closed to this address"),
-        ("user", other_password, "is the user who logs in"),
+        // Whether it closes the way is not known when our address is not.
+        ("api", api(&[("address", "192.0.2.0/24")]), None, "is closed to this address"),
+        ("user", other_password, Some(PEER.parse().unwrap()), "is the user who logs in"),
     ];
-    for (id, cutting, why) in cases {
+    for (id, cutting, peer, why) in cases {
         let router = start().await;
         let port = reach(&router);
         let before = configuration(&router);
-        let attempt = attempt(&router, &port, with(cutting));
+        let mut attempt = attempt(&router, &port, with(cutting));
+        attempt.management.peer = peer;
         let applied = attempt.apply().await.unwrap();
         assert_eq!(done(&attempt), ["identity", id], "what may cut the way comes last");
         let messages = messages(&applied);
@@ -84,12 +85,34 @@ async fn what_would_lock_us_out_is_undone_and_the_rest_stays() {
 }
 
 #[tokio::test]
-async fn another_port_is_followed() {
+async fn the_service_in_use_is_closed_or_moved_only_with_consent() {
+    for (arguments, why) in [
+        ([("disabled", "yes")], "is switched off"),
+        ([("port", "8700")], "gets another port"),
+        ([("address", "192.0.2.0/24")], "is closed to this address"),
+    ] {
+        let router = start().await;
+        let port = reach(&router);
+        let before = configuration(&router);
+        let attempt = attempt(&router, &port, with(api(&arguments)));
+        let applied = attempt.apply().await.unwrap();
+        assert_eq!(messages(&applied).lines().count(), 1, "{}", messages(&applied));
+        assert!(messages(&applied).starts_with(&format!("api: left out: api, by which the router is reached, {why}")));
+        let plan = attempt.plan().await;
+        assert!(plan.is_empty() && plan.notes.len() == 1, "it is not missed either, but told: {plan}");
+        attempt.roll_back().await;
+        assert_same(&configuration(&router), &before, why);
+    }
+}
+
+#[tokio::test]
+async fn with_consent_another_port_is_followed() {
     let router = start().await;
     let port = reach(&router);
     let before = configuration(&router);
     let other = free_port();
-    let attempt = attempt(&router, &port, with(api(&[("port", &other.to_string())])));
+    let mut attempt = attempt(&router, &port, with(api(&[("port", &other.to_string())])));
+    attempt.options.allow_cut = true;
     let applied = attempt.apply().await.unwrap();
     assert!(!messages(&applied).contains("undone"), "{}", messages(&applied));
     assert!(attempt.plan().await.is_empty());
@@ -211,7 +234,7 @@ async fn a_refused_change_to_the_way_is_a_failure_like_any_other() {
     let port = reach(&router);
     let before = configuration(&router);
     router.set_faults(vec![sim::routeros::RouterFault::refuse_write(2)]);
-    let attempt = attempt(&router, &port, with(api(&[("disabled", "yes")])));
+    let attempt = attempt(&router, &port, with(api(&[("tls-version", "only-1.2")])));
     let error = attempt.apply().await.unwrap_err().to_string();
     assert!(error.contains("step api") && error.contains("injected"), "{error}");
     router.set_faults(Vec::new());

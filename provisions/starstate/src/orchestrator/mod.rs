@@ -45,7 +45,8 @@ pub struct Options {
     pub patience: Duration,
     /// Rows of others that are in the way are changed instead of being obstacles.
     pub take_over: bool,
-    /// Changes that may cut the way to the router are made although nothing would take them back.
+    /// Changes that may cut the way to the router are made although nothing would take them back, and the service by which it is
+    /// reached is closed or moved.
     pub allow_cut: bool,
 }
 
@@ -256,6 +257,7 @@ impl<'a> Orchestrator<'a> {
             fingerprints: job.fingerprints,
             management: job.management,
             take_over: self.options.take_over,
+            allow_cut: self.options.allow_cut,
         };
         let plan = make(&wanted, &router)?;
         Ok((router, plan))

@@ -25,6 +25,8 @@ pub enum PlanError {
 /// # Errors
 /// When the steps contradict each other. What the router does not permit is in the plan.
 pub fn make(wanted: &Wanted<'_>, router: &Snapshot) -> Result<Plan, PlanError> {
+    let (steps, withheld) = withhold(wanted, router);
+    let wanted = &Wanted { steps: &steps, ..*wanted };
     let cuts: Vec<Option<String>> = wanted.steps.iter().map(|step| wanted.management.danger_of(step, router)).collect();
     let by_id: BTreeMap<&str, usize> =
         wanted.steps.iter().enumerate().map(|(number, step)| (step.id.as_str(), number)).collect();
@@ -51,7 +53,21 @@ pub fn make(wanted: &Wanted<'_>, router: &Snapshot) -> Result<Plan, PlanError> {
     obsolete::take_back(&mut plan, wanted, router, &finder);
     order::find_needs(&mut plan, made, &arranged, &of_step);
     plan.notes.extend(plan.left_out().collect::<Vec<_>>());
+    plan.notes.extend(withheld);
     Ok(plan)
+}
+
+/// Steps without the values that would close the way by which the router is reached, unless there is consent.
+fn withhold(wanted: &Wanted<'_>, router: &Snapshot) -> (Vec<Step>, Vec<Note>) {
+    let (mut steps, mut notes) = (wanted.steps.to_vec(), Vec::new());
+    for step in steps.iter_mut().filter(|_| !wanted.allow_cut) {
+        for (name, what) in wanted.management.closing(step, router) {
+            step.arguments.retain(|(known, _)| *known != name);
+            let message = format!("left out: {what}; it takes consent (allow_cut), or another service to come by");
+            notes.push(Note { step: step.id.clone(), message });
+        }
+    }
+    (steps, notes)
 }
 
 struct Maker<'a> {

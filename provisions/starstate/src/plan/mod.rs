@@ -32,6 +32,8 @@ pub struct Wanted<'a> {
     pub management: &'a Management,
     /// Rows of others that are in the way are changed; otherwise they are conflicts.
     pub take_over: bool,
+    /// The service by which the router is reached may be closed or moved; otherwise such values are left out.
+    pub allow_cut: bool,
 }
 
 /// What has to be done, in order.

@@ -24,16 +24,36 @@ pub const USER: &str = "admin";
 pub const PASSWORD: &str = "sesame";
 pub const SESSION: &str = "01JTEST";
 
+/// A factory-fresh router whose API is at its usual port, as documents take for granted. Each has an address of its own.
+pub async fn start_at_usual_port() -> Simulator {
+    loop {
+        let mut address = [127, 0, 0, 0];
+        getrandom::fill(&mut address[1..]).unwrap();
+        let mut options = SimulatorOptions::new(factory_fresh());
+        options.listen = (address, routeros::PORT).into();
+        match Simulator::start(options).await {
+            Ok(router) => return router,
+            // The address is taken, or is one that cannot be.
+            Err(_) => continue,
+        }
+    }
+}
+
+fn factory_fresh() -> RouterOptions {
+    let mut options = RouterOptions::new(USER, PASSWORD);
+    options.default_configuration = true;
+    options.sign_time = Duration::ZERO;
+    options.reboot_time = Duration::from_millis(20);
+    options
+}
+
 /// A router with the configuration of its first start.
 pub async fn start() -> Simulator {
     start_with(|_| {}).await
 }
 
 pub async fn start_with(change: impl FnOnce(&mut RouterOptions)) -> Simulator {
-    let mut options = RouterOptions::new(USER, PASSWORD);
-    options.default_configuration = true;
-    options.sign_time = Duration::ZERO;
-    options.reboot_time = Duration::from_millis(20);
+    let mut options = factory_fresh();
     change(&mut options);
     Simulator::start(SimulatorOptions::new(options)).await.unwrap()
 }
@@ -41,7 +61,7 @@ pub async fn start_with(change: impl FnOnce(&mut RouterOptions)) -> Simulator {
 pub fn reach(router: &Simulator) -> ReachableRouter {
     let mut options = ClientOptions::new(USER, PASSWORD.into());
     options.timeout = Duration::from_secs(20);
-    ReachableRouter::over_tcp("127.0.0.1", router.address().port(), options)
+    ReachableRouter::over_tcp(router.address().ip().to_string(), router.address().port(), options)
 }
 
 /// The configuration, with lines sorted: the order of rows means something only in some menus, and there it is numbered.
@@ -125,7 +145,13 @@ impl<'a> Attempt<'a> {
             base: Vec::new(),
             options,
             ledger: MemoryLedger::default(),
-            management: Management { service: "api".into(), port: 8728, user: USER.into(), ..Management::default() },
+            management: Management {
+                service: "api".into(),
+                port: 8728,
+                user: USER.into(),
+                peer: Some([127, 0, 0, 1].into()),
+                ..Management::default()
+            },
             progress: Mutex::default(),
             cancel: CancellationToken::new(),
             session: SESSION.to_owned(),
