@@ -2,7 +2,7 @@
 //!
 //! Not here: what the texts are for, and the words of RouterOS.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The most characters that a host name has (RFC 1035 §2.3.4).
 const HOST_NAME_LENGTH: usize = 253;
@@ -48,6 +48,25 @@ pub fn host_of<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
 /// Whether a number is that of a port.
 pub fn is_port(number: i64) -> bool {
     (1..=65535).contains(&number)
+}
+
+/// The prefix length in a dotted mask, a length, or a length behind a `/`.
+///
+/// # Errors
+/// When it is none of these; says so.
+pub fn prefix_length(text: &str) -> Result<u8, String> {
+    let text = text.trim();
+    let bare = text.strip_prefix('/').unwrap_or(text);
+    let wrong = || format!("{text:?} is no mask: 255.255.255.0, 24 and /24 are");
+    if let Ok(length) = bare.parse::<u8>() {
+        return (1..=32).contains(&length).then_some(length).ok_or_else(wrong);
+    }
+    let mask = u32::from(bare.parse::<Ipv4Addr>().map_err(|_| wrong())?);
+    let length = mask.leading_ones() as u8;
+    match mask.checked_shl(length.into()).unwrap_or(0) {
+        0 if length > 0 => Ok(length),
+        _ => Err(format!("{text:?} is no mask: its ones must stand together in front")),
+    }
 }
 
 /// Whether a text is a port or a range of ports, such as `27000-27031`.
@@ -145,6 +164,18 @@ mod tests {
             ("+1:00", None),
         ] {
             assert_eq!(time_of_day(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn masks_become_lengths() {
+        for (text, length) in
+            [("255.255.255.240", 28), ("28", 28), ("/28", 28), (" 255.255.255.255 ", 32), ("128.0.0.0", 1)]
+        {
+            assert_eq!(prefix_length(text), Ok(length), "{text}");
+        }
+        for text in ["", "0", "33", "/", "0.0.0.0", "255.0.255.0", "0.255.255.255", "24 ,", "-1", "255.255.255"] {
+            assert!(prefix_length(text).is_err(), "{text}");
         }
     }
 }

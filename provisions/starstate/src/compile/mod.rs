@@ -16,6 +16,7 @@ mod facts;
 mod fit;
 mod lan;
 mod servers;
+mod sharing;
 mod spelling;
 mod wan;
 mod world;

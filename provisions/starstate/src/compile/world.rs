@@ -10,8 +10,8 @@ use crate::decompose::{PlannedNetwork, planned_networks};
 use crate::issue::Issue;
 use crate::role::Role;
 use crate::state::{
-    ClientBase, Ikev2Client, L2tpClient, LoadBalanceMethod, NetworkType, OpenVpnClient, PppoeConfig, PptpClient,
-    SstpClient, StarState, StaticConfig, Strategy, Subnet, WanLink, WanType, WireguardClient,
+    ClientBase, Ikev2Client, L2tpClient, NetworkType, OpenVpnClient, PppoeConfig, PptpClient, SstpClient, StarState,
+    StaticConfig, Subnet, WanLink, WanType, WireguardClient,
 };
 
 /// Foreign addresses that answer pings, one for each link and tunnel.
@@ -179,33 +179,6 @@ impl<'a> World<'a> {
     /// The tunnels with an interface.
     pub fn tunnels(&self) -> impl Iterator<Item = &Client<'a>> {
         self.clients.iter().filter(|client| client.has_interface())
-    }
-
-    /// Whether marks spread the connections of a type of network over several links or tunnels, so that nothing else may mark them.
-    pub fn is_balanced_by_marks(&self, kind: NetworkType) -> bool {
-        let links = &self.state.wan.wan_link;
-        let (group, count) = match kind {
-            NetworkType::Split => return false,
-            NetworkType::Domestic => (
-                links.domestic.as_ref().map(|group| &group.multi_link_config),
-                self.links_of(WanType::Domestic).count(),
-            ),
-            NetworkType::Foreign => {
-                (links.foreign.as_ref().map(|group| &group.multi_link_config), self.links_of(WanType::Foreign).count())
-            }
-            NetworkType::Vpn => {
-                let clients = self.state.wan.vpn_client.as_ref();
-                (clients.map(|clients| &clients.multi_link_config), self.tunnels().count())
-            }
-        };
-        let Some(config) = group.and_then(Option::as_ref).filter(|_| count > 1) else { return false };
-        match config.strategy {
-            Strategy::RoundRobin | Strategy::Both => true,
-            Strategy::Failover => false,
-            Strategy::LoadBalance => {
-                matches!(config.load_balance_method, Some(LoadBalanceMethod::Pcc | LoadBalanceMethod::Nth))
-            }
-        }
     }
 
     /// The bridge that a document means by a word: a type of network, `<Type>-<name>`, the name of a link or a tunnel, or that of a

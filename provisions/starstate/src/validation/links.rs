@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use routeros_schema::value::parse_mac;
 
 use crate::compile::{Connection, Link, World};
+use crate::form;
 use crate::issue::Issue;
 use crate::state::StaticConfig;
 
@@ -75,10 +76,6 @@ fn connection(link: &Link<'_>, issues: &mut Vec<Issue>) {
 /// The subnet of a fixed address; `None` when it is no address, which is reported where it is used.
 pub(crate) fn subnet_of(config: &StaticConfig) -> Option<Ipv4Net> {
     let address = config.ip_address.trim().parse::<Ipv4Addr>().ok()?;
-    let mask = config.subnet.trim().trim_start_matches('/');
-    let subnet = match mask.parse::<u8>() {
-        Ok(length) => Ipv4Net::new(address, length).ok()?,
-        Err(_) => Ipv4Net::with_netmask(address, mask.parse().ok()?).ok()?,
-    };
-    Some(subnet.trunc())
+    let length = form::prefix_length(&config.subnet).ok()?;
+    Ipv4Net::new(address, length).ok().map(|subnet| subnet.trunc())
 }

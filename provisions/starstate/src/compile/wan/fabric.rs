@@ -1,8 +1,9 @@
 //! The routes through all uplinks and tunnels together: the tables of networks, the router's own, and what follows from them.
 
-use super::group::{Group, Sharing};
+use super::group::Group;
 use super::hop::{ANYWHERE, MAIN, resource_of};
 use super::link;
+use crate::compile::sharing::Sharing;
 use crate::compile::{Builder, Network, Rank, World};
 use crate::state::{NetworkType, WanType};
 

@@ -2,10 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use super::group::{Group, Sharing};
+use super::group::Group;
 use super::hop::{ANYWHERE, MAIN};
 use super::script;
+use crate::compile::sharing::Sharing;
 use crate::compile::{Band, Builder, Connection, Link, World};
+use crate::form;
 use crate::issue::Issue;
 use crate::state::{PppoeConfig, StaticConfig, WanLink, WanType};
 
@@ -148,7 +150,7 @@ fn fixed(builder: &mut Builder<'_>, link: &Link<'_>, config: &StaticConfig) {
     };
     let own = address("ipAddress", &config.ip_address);
     let gateway = address("gateway", &config.gateway);
-    let length = prefix_length(&config.subnet);
+    let length = form::prefix_length(&config.subnet);
     if let Err(message) = &length {
         builder.report(Issue::error(field("subnet"), message));
     }
@@ -176,22 +178,6 @@ fn resolvers(builder: &mut Builder<'_>) {
     }
     if !servers.is_empty() {
         builder.set("resolvers", "/ip/dns").arg("servers", servers.join(",")).optional().done();
-    }
-}
-
-/// A length from a dotted mask, a length, or a length behind a `/`.
-fn prefix_length(text: &str) -> Result<u32, String> {
-    let text = text.trim();
-    let bare = text.strip_prefix('/').unwrap_or(text);
-    let wrong = || format!("{text:?} is no mask: 255.255.255.0, 24 and /24 are");
-    if let Ok(length) = bare.parse::<u32>() {
-        return (1..=32).contains(&length).then_some(length).ok_or_else(wrong);
-    }
-    let mask = u32::from(bare.parse::<Ipv4Addr>().map_err(|_| wrong())?);
-    let length = mask.leading_ones();
-    match mask.checked_shl(length).unwrap_or(0) {
-        0 if length > 0 => Ok(length),
-        _ => Err(format!("{text:?} is no mask: its ones must stand together in front")),
     }
 }
 
@@ -232,22 +218,5 @@ fn routes(builder: &mut Builder<'_>, link: &Link<'_>) {
     hop.check_alone(builder, "route-check", &hop.table);
     if world.links.len() == 1 {
         hop.route(builder, "route-main", MAIN, ANYWHERE).arg("distance", "1").done();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn masks_become_lengths() {
-        for (text, length) in
-            [("255.255.255.240", 28), ("28", 28), ("/28", 28), (" 255.255.255.255 ", 32), ("128.0.0.0", 1)]
-        {
-            assert_eq!(prefix_length(text), Ok(length), "{text}");
-        }
-        for text in ["", "0", "33", "/", "0.0.0.0", "255.0.255.0", "0.255.255.255", "24 ,", "-1", "255.255.255"] {
-            assert!(prefix_length(text).is_err(), "{text}");
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! How several links share the traffic: marks, routes of equal cost, probes.
 
-use super::group::{Group, Probe, Sharing};
+use super::group::Group;
 use super::hop::{Hop, all};
 use super::script;
+use crate::compile::sharing::{Probe, Sharing};
 use crate::compile::{Builder, Draft, Rank, World};
 use crate::issue::Issue;
 use crate::state::{NetworkType, WanType};

@@ -1,8 +1,6 @@
 //! WireGuard: an interface with one peer.
 
-use std::net::{IpAddr, Ipv4Addr};
-
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::number;
 use crate::compile::{Builder, Client};
@@ -34,25 +32,19 @@ pub(super) fn client(builder: &mut Builder<'_>, client: &Client<'_>, config: &Wi
     addresses(builder, client, config);
 }
 
-/// The addresses inside the tunnel, as they are given.
+/// The addresses inside the tunnel, as they are given. What is none was reported when the document was checked.
 fn addresses(builder: &mut Builder<'_>, client: &Client<'_>, config: &WireguardClient) {
-    let path = format!("{}.interfaceAddress", client.source);
-    let mut has_one = false;
     for text in form::items(&config.interface_address) {
-        let bare = text.split('/').next().unwrap_or_default();
-        let is_right = text.parse::<Ipv4Net>().is_ok() || text.parse::<Ipv4Addr>().is_ok();
-        has_one = true;
-        if is_right {
-            let row = builder.add("address", "/ip/address", &["address", "interface"]);
-            let address = if bare == text { format!("{text}/32") } else { text.to_owned() };
-            row.arg("address", address).arg("interface", &*client.interface).done();
-        } else if bare.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()) {
-            builder.report(Issue::warning(&*path, format!("{text} is left out: only IPv4 is routed")));
-        } else {
-            builder.report(Issue::error(&*path, format!("{text:?} is no address such as 10.66.0.2/32")));
+        match text.parse::<IpNet>() {
+            Ok(IpNet::V4(_)) => {
+                let row = builder.add("address", "/ip/address", &["address", "interface"]);
+                row.arg("address", text).arg("interface", &*client.interface).done();
+            }
+            Ok(IpNet::V6(_)) => {
+                let path = format!("{}.interfaceAddress", client.source);
+                builder.report(Issue::warning(path, format!("{text} is left out: only IPv4 is routed")));
+            }
+            Err(_) => {}
         }
-    }
-    if !has_one {
-        builder.report(Issue::error(path, "is needed: the address inside the tunnel"));
     }
 }
