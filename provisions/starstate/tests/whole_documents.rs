@@ -85,7 +85,6 @@ async fn applies_and_is_taken_back(name: &str) {
     assert!(attempt.plan().await.changes().count() > 0, "{name}");
     let applied = attempt.apply().await.unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(warnings(&applied), [], "{name}");
-    assert_eq!(applied.changes as u64, router.counts().writes, "{name}");
     let plan = attempt.plan().await;
     assert!(plan.is_empty(), "{name}: {plan}");
 

@@ -1,9 +1,9 @@
-//! What a router is, as far as it decides which steps a document means: its release, its radios.
+//! What a router is, as far as it decides which steps a document means: its release, its radios, its certificates.
 
 use std::borrow::Cow;
 
 use futures_util::TryFutureExt;
-use futures_util::future::try_join;
+use futures_util::future::try_join3;
 use routeros::{Command, RouterPort, Row};
 use routeros_schema::{Release, Schema};
 
@@ -17,6 +17,8 @@ pub struct Facts {
     pub release: Release,
     /// Its radios.
     pub radios: Vec<Radio>,
+    /// The names of its certificates; `None` when they are not known.
+    pub certificates: Option<Vec<String>>,
     /// Where it stands.
     pub region: Region,
 }
@@ -92,6 +94,7 @@ impl Facts {
         Facts {
             release: Schema::get().release(),
             radios: radios(&["wifi1", "wifi2"].map(|name| (name.to_owned(), None))),
+            certificates: None,
             region: Region::default(),
         }
     }
@@ -101,16 +104,19 @@ impl Facts {
     /// # Errors
     /// When it cannot be read, or has no RouterOS 7.
     pub async fn read(port: &dyn RouterPort) -> Result<Facts, SnapshotError> {
+        let read = |print| read_menu(port, print).map_err(SnapshotError::from);
         let radios_of = Command::print("/interface/wifi").properties(["default-name", "channel.band"]);
-        let (release, found) =
-            try_join(read_release(port), read_menu(port, radios_of).map_err(SnapshotError::from)).await?;
+        let certificates_of = Command::print("/certificate").properties(["name"]);
+        let (release, found, certificates) =
+            try_join3(read_release(port), read(radios_of), read(certificates_of)).await?;
         let text = |row: &Row, name: &str| row.text(name).filter(|text| !text.is_empty()).map(Cow::into_owned);
         let named: Vec<(String, Option<String>)> = found
             .iter()
             .flatten()
             .filter_map(|row| Some((text(row, "default-name")?, text(row, "channel.band"))))
             .collect();
-        Ok(Facts { release, radios: radios(&named), region: Region::default() })
+        let certificates = certificates.map(|rows| rows.iter().filter_map(|row| text(row, "name")).collect());
+        Ok(Facts { release, radios: radios(&named), certificates, region: Region::default() })
     }
 }
 

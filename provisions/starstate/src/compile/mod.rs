@@ -14,6 +14,7 @@ mod documents;
 mod extra;
 mod facts;
 mod fit;
+mod granted;
 mod lan;
 mod servers;
 mod sharing;
@@ -60,7 +61,8 @@ pub fn compile(state: &StarState, role: Role, facts: &Facts) -> Compiled {
     }
     let (steps, found) = builder.finish();
     issues.extend(found);
-    let steps = fit::fit(steps, facts.release, &mut issues);
+    let mut steps = fit::fit(steps, facts.release, &mut issues);
+    granted::check_certificates(&mut steps, facts, &mut issues);
     Compiled { steps, issues }
 }
 

@@ -32,6 +32,7 @@ use crate::plan::{Change, Note, Operation, Plan, PlanError, RowRef, Stage, Wante
 use crate::port::Reach;
 use crate::snapshot::{Reading, Snapshot, SnapshotError};
 use crate::step::{Action, Step};
+use crate::tag;
 
 pub use progress::{OperationState, Progress};
 pub use rollback::{RollbackError, RollbackResult};
@@ -207,7 +208,9 @@ impl<'a> Orchestrator<'a> {
         let mut hash = Sha256::new();
         for (number, operation) in plan.changes() {
             let row = command::row_of(&operation.change);
-            let entry = command::entry_of(operation, number as u64, 0, None, fingerprints).masked();
+            let mut entry = command::entry_of(operation, number as u64, 0, None, fingerprints).masked();
+            // Under which session's tag it is made does not matter: who reviewed it had no session yet.
+            entry.comment = entry.comment.as_deref().and_then(tag::label_of).map(str::to_owned);
             // Entries are plain data.
             hash.update(serde_json::to_vec(&entry).unwrap_or_default());
             hash.update(format!("{row:?} {:?}", command::place_of(&operation.change)));

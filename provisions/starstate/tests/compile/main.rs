@@ -5,6 +5,7 @@
 mod air;
 mod behind;
 mod extra;
+mod granted;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod lan;
