@@ -102,9 +102,13 @@ fn good() -> Json {
 fn put(document: &mut Json, pointer: &str, value: Json) {
     let mut place = document;
     for key in pointer.split('/').skip(1) {
+        let number = key.parse::<usize>();
+        if place.is_null() && number.is_ok() {
+            *place = json!([]);
+        }
         place = match place {
             Json::Array(items) => {
-                let number: usize = key.parse().unwrap();
+                let number = number.unwrap();
                 items.resize(items.len().max(number + 1), Json::Null);
                 &mut items[number]
             }
@@ -120,8 +124,11 @@ fn changed(changes: &[(&str, Json)]) -> Json {
     document
 }
 
+/// All that a session says about a document: its reader, the rules for all of it, and what makes steps of its parts.
 fn validated(document: &Json) -> Vec<Issue> {
-    validate(&state::read(document).state)
+    let mut issues = Documents.validate(document);
+    issues.retain(|issue| !issue.message.starts_with("nothing is known of resources"));
+    issues
 }
 
 #[track_caller]
@@ -307,13 +314,6 @@ fn uplinks() {
             "ether1 with the VLAN 35 is already used by $.wan.wanLink.domestic.wanConfigs[0]",
         ),
         (
-            format!("{config}/interfaceName"),
-            json!("ether4"),
-            "error",
-            format!("{at}.interfaceConfig.interfaceName"),
-            "ether4 is also a port of a network: $.lan.interface[0]",
-        ),
-        (
             format!("{config}/vlanId"),
             json!(4095),
             "error",
@@ -372,6 +372,17 @@ fn uplinks() {
     ] {
         check(&[(&pointer, value)], &[&format!("{severity}: {path}: {message}")]);
     }
+}
+
+#[test]
+fn a_port_is_for_an_uplink_or_for_a_network() {
+    let issues =
+        validated(&changed(&[("/wan/wanLink/foreign/wanConfigs/1/interfaceConfig/interfaceName", json!("ether4"))]));
+    let path = "$.wan.wanLink.foreign.wanConfigs[1].interfaceConfig.interfaceName";
+    assert!(
+        issues.contains(&Issue::error(path, "ether4 is also a port of a network: $.lan.interface[0]")),
+        "{issues:#?}"
+    );
 }
 
 #[test]
@@ -613,6 +624,163 @@ fn what_a_router_has_besides() {
         ),
     ] {
         check(&changes, &[expected]);
+    }
+}
+
+/// Objects of a document, and those of their fields that change nothing on a router.
+const WITHOUT_EFFECT: [(&str, &str); 37] = [
+    ("/wan/wanLink/domestic/wanConfigs/0", "weight"),
+    ("/wan/wanLink/domestic/multiLinkConfig", "roundRobinInterval"),
+    ("/wan/vpnClient/multiLinkConfig", "roundRobinInterval"),
+    ("/wan/vpnClient/wireguard/0", "weight"),
+    ("/wan/vpnClient/openVpn/0", "weight authType ovpnFileContent keyPassphrase"),
+    ("/wan/vpnClient/openVpn/0/certificates", "ca key"),
+    (
+        "/wan/vpnClient/ikev2/0",
+        "requestAddressPool version prfAlgorithm rekeyInterval mobikeEnabled eagerModeEnabled childSaLifetime childSaRekeyMargin \
+         childSaRekeyFuzz forceEncapsulation installPolicy privateKeyPassword dialOnDemand",
+    ),
+    ("/lan/vpnServer/pptpServer", "packetSize listenAddress mppeKeySize"),
+    ("/lan/vpnServer/l2tpServer", "packetSize listenAddress l2tpVersion"),
+    ("/lan/vpnServer/l2tpServer/l2tpv3Config", "sessionId l3Encapsulation"),
+    ("/lan/vpnServer/sstpServer", "packetSize listenAddress requireEncryption compressData forceAes"),
+    ("/lan/vpnServer/openVpnServer/0", "packetSize listenAddress tlsAuth compressData allowedSubnets encryption"),
+    ("/lan/vpnServer/openVpnServer/0/certificates", "ca key dh"),
+    ("/lan/vpnServer/wireguardServers/0/interface", "name publicKey"),
+    ("/lan/vpnServer/socks5Server", "listenAddress"),
+    ("/lan/vpnServer/sshServer", "listenAddress"),
+    ("/lan/vpnServer/httpProxyServer", "listenAddress allowedUsers"),
+    ("/lan/vpnServer/backToHomeServer", "allowedDevices"),
+    ("/lan/vpnServer/zeroTierServer", "allowedMembers"),
+    (
+        "/lan/vpnServer/ikev2Server",
+        "listenAddress version prfAlgorithm rekeyInterval mobikeEnabled forceEncapsulation installPolicy ipsecPeers ipsecModeConfig",
+    ),
+    ("/lan/vpnServer/ikev2Server/ipsecProfile", "phase1 phase2"),
+    (
+        "/lan/vpnServer/ikev2Server/ipsecPolicyGroup",
+        "direction sourceSubnet destinationSubnet protocol sourcePort destinationPort",
+    ),
+    ("/lan/vpnServer/ikev2Server/ipsecPolicyTemplate", "name sourceSubnetType destSubnetType"),
+    ("/lan/vpnServer/ikev2Server/ipPool", "ntpServer"),
+    ("/lan/vpnServer/ikev2Server/certificate", "validFrom"),
+    ("/lan/tunnel/gre/0", "type keyId"),
+    ("/lan/tunnel/vxlan/0", "vxlanId fdb multicastInterface allowFastPath arpTimeout dontFragment"),
+    ("/extra/routerIdentity", "routerComment"),
+    ("/extra/ruiConfig", "enabled port theme languageCode sessionTimeout"),
+    ("/extra/games/0", "wan2wan dosProtection netflowEnabled"),
+    ("/extra/certificateConfig", "autoRenew renewalDaysBefore"),
+    ("/extra/ntpConfig", "interval synchronize"),
+    ("/extra/graphingConfig", "retention"),
+    ("/extra/cloudDdnsConfig/entries/0", "interface"),
+    ("/extra/upnpConfig", "allowDevice2Device externalIpAddress allowedPorts leaseTime"),
+    ("/extra/natpmpConfig", "externalIp lifetime"),
+    ("/extra/usefulServices", "smtpRelayEnabled dhcpRelayEnabled bandwidthLimit"),
+];
+
+/// `/a/0/b` is `$.a[0].b`.
+fn path_of(pointer: &str) -> String {
+    let parts = pointer.split('/').skip(1).map(|part| match part.parse::<usize>() {
+        Ok(number) => format!("[{number}]"),
+        Err(_) => format!(".{part}"),
+    });
+    format!("${}", parts.collect::<String>())
+}
+
+#[test]
+fn fields_without_effect_are_named() {
+    for (object, fields) in WITHOUT_EFFECT {
+        for field in fields.split_whitespace() {
+            let mut document = good();
+            put(&mut document, &format!("{object}/{field}"), json!("x"));
+            let path = format!("{}.{field}", path_of(object));
+            let warning = Issue::warning(&*path, "has no effect on the router");
+            assert!(state::read(&document).issues.contains(&warning), "{path}");
+            // What says nothing is no matter.
+            put(&mut document, &format!("{object}/{field}"), json!(false));
+            assert!(!state::read(&document).issues.contains(&warning), "{path}");
+        }
+    }
+}
+
+#[test]
+fn what_a_part_cannot_be_made_of_is_said_once() {
+    let foreign = "/wan/wanLink/foreign";
+    let at = "$.wan.wanLink.foreign";
+    for (pointer, value, expected) in [
+        (
+            format!("{foreign}/wanConfigs/1/connectionConfig"),
+            json!({}),
+            format!(
+                "error: {at}.wanConfigs[1].connectionConfig: no connection configuration: one of isDhcp, pppoe, static, lteSettings is needed"
+            ),
+        ),
+        (
+            format!("{foreign}/wanConfigs/0/connectionConfig/lteSettings"),
+            json!({ "apn": "x" }),
+            format!(
+                "error: {at}.wanConfigs[0].connectionConfig: only one of isDhcp, pppoe, static, lteSettings is possible"
+            ),
+        ),
+        (
+            format!("{foreign}/wanConfigs/1/interfaceConfig/interfaceName"),
+            json!(""),
+            format!(
+                "error: {at}.wanConfigs[1].interfaceConfig.interfaceName: is needed: the port that the link is plugged into"
+            ),
+        ),
+        (
+            format!("{foreign}/wanConfigs/1/connectionConfig"),
+            json!({ "static": { "ipAddress": "x", "subnet": "24", "gateway": "192.0.2.1" } }),
+            format!(
+                "error: {at}.wanConfigs[1].connectionConfig.static.ipAddress: \"x\" is no address such as 192.0.2.1"
+            ),
+        ),
+        (
+            format!("{foreign}/multiLinkConfig"),
+            json!({ "strategy": "Wheel" }),
+            format!(
+                "error: {at}.multiLinkConfig.strategy: \"Wheel\" is none of LoadBalance, Failover, RoundRobin, Both"
+            ),
+        ),
+        (
+            format!("{foreign}/multiLinkConfig"),
+            json!({ "strategy": "LoadBalance" }),
+            format!("error: {at}.multiLinkConfig: strategy LoadBalance needs a loadBalanceMethod"),
+        ),
+        (
+            format!("{foreign}/multiLinkConfig"),
+            json!({ "strategy": "LoadBalance", "loadBalanceMethod": "Bonding" }),
+            format!("error: {at}.multiLinkConfig: loadBalanceMethod Bonding is not implemented"),
+        ),
+        (
+            "/wan/wanLink/domestic/multiLinkConfig".to_owned(),
+            json!({ "strategy": "Failover" }),
+            "error: $.wan.wanLink.domestic.multiLinkConfig: several links are needed to share the traffic, but there are 1".to_owned(),
+        ),
+        (
+            "/lan/subnets/baseSubnets/vpn/subnet".to_owned(),
+            json!("x"),
+            "error: $.lan.subnets.baseSubnets.vpn.subnet: \"x\" is no network such as 192.168.10.0/24".to_owned(),
+        ),
+        (
+            "/lan/interface/0/bridge".to_owned(),
+            json!("Foreign-Moon"),
+            "error: $.lan.interface[0].bridge: there is no network Foreign-Moon".to_owned(),
+        ),
+        (
+            "/extra/ruiConfig".to_owned(),
+            json!({ "reboot": { "interval": "Daily", "time": "4 a.m." } }),
+            "error: $.extra.ruiConfig.reboot.time: \"4 a.m.\" is no time of day such as 04:30".to_owned(),
+        ),
+        (
+            "/extra/serviceConfig/services/winbox/port".to_owned(),
+            json!(0),
+            "error: $.extra.serviceConfig.services.winbox.port: 0 is no port".to_owned(),
+        ),
+    ] {
+        let found: Vec<String> = validated(&changed(&[(&pointer, value)])).iter().map(ToString::to_string).collect();
+        assert!(found.len() == 1 && found[0].starts_with(&expected), "{pointer}: {found:#?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{Compiled, Facts, compile};
-use crate::issue::{Issue, permits};
+use crate::issue::{Issue, Severity, permits};
 use crate::role::Role;
 use crate::session::Compile;
 use crate::state::{self, StarState};
@@ -17,10 +17,10 @@ impl Compile for Documents {
     /// What is wrong with a document on the newest router that is known; what an older one lacks is found out once it is asked.
     fn validate(&self, document: &Json) -> Vec<Issue> {
         let read = state::read(document);
-        let mut issues = read.issues;
-        issues.extend(validate(&read.state));
-        issues.extend(compile_for_its_router(&read.state, &Facts::newest()).issues);
-        issues
+        let known = [read.issues, validate(&read.state)].concat();
+        let mut in_parts = compile_for_its_router(&read.state, &Facts::newest()).issues;
+        in_parts.retain(|issue| !known.iter().any(|known| follows_from(issue, known)));
+        [known, in_parts].concat()
     }
 
     fn steps(&self, document: &Json, facts: &Facts) -> Compiled {
@@ -38,4 +38,10 @@ fn compile_for_its_router(state: &StarState, facts: &Facts) -> Compiled {
         Ok(role) => compile(state, role, facts),
         Err(issue) => Compiled { steps: Vec::new(), issues: vec![issue] },
     }
+}
+
+/// Whether something cannot be made of a part because of an error in it that is known.
+fn follows_from(issue: &Issue, known: &Issue) -> bool {
+    let is_in_it = known.path.strip_prefix(&issue.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    known.severity == Severity::Error && is_in_it && issue.path != "$"
 }

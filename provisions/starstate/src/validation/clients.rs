@@ -6,7 +6,7 @@ use routeros_schema::value::parse_key;
 use crate::compile::{Client, ClientConfig, World};
 use crate::form;
 use crate::issue::Issue;
-use crate::state::{Hidden, Ikev2Client, L2tpClient, WanType, WireguardClient};
+use crate::state::{Hidden, Ikev2Client, L2tpClient, WanLinkGroup, WanType, WireguardClient};
 
 pub(super) fn check(world: &World<'_>, issues: &mut Vec<Issue>) {
     for client in &world.clients {
@@ -62,12 +62,18 @@ fn link(world: &World<'_>, client: &Client<'_>, issues: &mut Vec<Issue>) {
         WanType::Vpn => {
             wanted.wan_name != client.base.name && world.clients.iter().any(|it| it.base.name == wanted.wan_name)
         }
-        group => world.link(group, &wanted.wan_name).is_some(),
+        // Also a link that cannot be made is one.
+        WanType::Domestic => has_link(&world.state.wan.wan_link.domestic, &wanted.wan_name),
+        WanType::Foreign => has_link(&world.state.wan.wan_link.foreign, &wanted.wan_name),
     };
     if !is_there {
         let message = format!("there is no {} link {:?}", wanted.wan_type.word(), wanted.wan_name);
         issues.push(Issue::error(format!("{}.wanInterface.wanName", client.source), message));
     }
+}
+
+fn has_link(group: &Option<WanLinkGroup>, name: &str) -> bool {
+    group.as_ref().is_some_and(|group| group.wan_configs.iter().any(|link| link.name == name))
 }
 
 fn wireguard(client: &Client<'_>, config: &WireguardClient, issues: &mut Vec<Issue>) {
