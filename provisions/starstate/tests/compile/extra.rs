@@ -536,3 +536,169 @@ async fn all_of_it_comes_and_goes_on_a_router() {
     assert_eq!(rolled_back.failed, 0);
     assert_same(&configuration(&router), &before, "after the roll back");
 }
+
+/// A document with a link of each kind, networks, and a WireGuard client.
+fn with_links(change: impl FnOnce(&mut Json)) -> Json {
+    let dhcp = |name: &str, port: &str| json!({ "name": name, "interfaceConfig": { "interfaceName": port }, "connectionConfig": { "isDhcp": true } });
+    let mut document = json!({
+        "choose": { "firmware": "MikroTik", "wanLinkType": "both", "routerMode": "AP Mode", "mode": "easy" },
+        "wan": {
+            "wanLink": {
+                "domestic": { "wanConfigs": [dhcp("Fiber", "ether1")] },
+                "foreign": { "wanConfigs": [dhcp("Sat", "ether2")] },
+            },
+            "vpnClient": { "wireguard": [{
+                "name": "wg", "interfacePrivateKey": "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=", "interfaceAddress": "10.66.0.2/32",
+                "interfaceDns": "10.66.0.1, 10.66.0.3", "peerPublicKey": "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=",
+                "peerEndpointAddress": "vpn.example.com", "peerEndpointPort": 51820, "peerAllowedIps": "0.0.0.0/0",
+            }] },
+        },
+        "lan": { "subnets": {
+            "baseSubnets": {
+                "split": { "name": "Split", "subnet": "192.168.10.0/24" },
+                "foreign": { "name": "Foreign", "subnet": "192.168.30.0/24" },
+            },
+            "vpnClientSubnets": { "wireguard": [{ "name": "wg", "subnet": "192.168.41.0/24" }] },
+        } },
+    });
+    change(&mut document);
+    document
+}
+
+#[track_caller]
+fn check_with_links(change: impl FnOnce(&mut Json), resource: &str, expected: &str) {
+    let compiled = compiled(&with_links(change));
+    assert_good(&compiled);
+    assert_shown(&of(&compiled, resource), expected);
+}
+
+#[test]
+fn networks_ask_the_router_whatever_they_want_to_ask() {
+    check_with_links(
+        |document| document["wan"]["dnsConfig"] = json!({ "foreignDns": "192.0.2.53", "vpnDns": "10.66.0.3" }),
+        "system.dns",
+        r"= /ip/dns allow-remote-requests=yes servers=10.66.0.3,10.66.0.1,192.0.2.53 max-concurrent-queries=500 max-concurrent-tcp-sessions=50 cache-size=20480KiB cache-max-ttl=7d mdns-repeat-ifaces=LANBridgeSplit,LANBridgeForeign,LANBridgeVPN-wg
+          + /ip/dns/forwarders name=Domestic dns-servers=217.218.127.127 verify-doh-cert=no
+          + /ip/dns/forwarders name=Foreign dns-servers=192.0.2.53 verify-doh-cert=no
+          + /ip/dns/forwarders name=VPN dns-servers=10.66.0.3,10.66.0.1 verify-doh-cert=no
+          + /ip/dns/static regexp=\.ir$ type=FWD forward-to=Domestic (needs system.dns/forwarder-Domestic)
+          + /ip/dns/static name=vpn.example.com type=FWD forward-to=Foreign (needs system.dns/forwarder-Foreign)
+          + /ip/dns/static name=upgrade.mikrotik.com type=FWD forward-to=Foreign (needs system.dns/forwarder-Foreign)
+          + /ip/dns/static name=download.mikrotik.com type=FWD forward-to=Foreign (needs system.dns/forwarder-Foreign)
+          + /ip/dns/forwarders name=General dns-servers=10.66.0.3,10.66.0.1,192.0.2.53 verify-doh-cert=no
+          + /ip/firewall/nat action=dst-nat chain=dstnat protocol=udp dst-port=53 src-address-list=Split-LAN to-addresses=10.66.0.3 disabled=yes
+          + /ip/firewall/nat action=dst-nat chain=dstnat protocol=tcp dst-port=53 src-address-list=Split-LAN to-addresses=10.66.0.3 disabled=yes
+          + /ip/firewall/nat action=dst-nat chain=dstnat protocol=udp dst-port=53 src-address-list=Foreign-LAN to-addresses=192.0.2.53 disabled=yes
+          + /ip/firewall/nat action=dst-nat chain=dstnat protocol=tcp dst-port=53 src-address-list=Foreign-LAN to-addresses=192.0.2.53 disabled=yes
+          + /ip/firewall/nat action=dst-nat chain=dstnat protocol=udp dst-port=53 src-address-list=VPN-wg-LAN to-addresses=10.66.0.3 disabled=yes
+          + /ip/firewall/nat action=dst-nat chain=dstnat protocol=tcp dst-port=53 src-address-list=VPN-wg-LAN to-addresses=10.66.0.3 disabled=yes
+          + /ip/firewall/nat action=redirect chain=dstnat protocol=udp dst-port=53 in-interface-list=LAN
+          + /ip/firewall/nat action=redirect chain=dstnat protocol=tcp dst-port=53 in-interface-list=LAN",
+    );
+}
+
+#[test]
+fn without_resolvers_in_the_document_there_are_usual_ones() {
+    let fixed =
+        json!({ "static": { "ipAddress": "192.0.2.10", "subnet": "24", "gateway": "192.0.2.1", "dns": "192.0.2.53" } });
+    check_with_links(|_| {}, "system.dns", "= /ip/dns allow-remote-requests=yes servers=10.66.0.1,10.66.0.3");
+    check_with_links(
+        |document| document["wan"]["vpnClient"] = Json::Null,
+        "system.dns",
+        "= /ip/dns allow-remote-requests=yes servers=217.218.127.127,4.2.2.1",
+    );
+    // A fixed link brings its own.
+    let document = with_links(|document| {
+        document["wan"]["wanLink"]["domestic"]["wanConfigs"][0]["connectionConfig"] = fixed.clone();
+    });
+    let steps: Vec<_> = compiled(&document).steps.into_iter().filter(|step| step.path == "/ip/dns").collect();
+    assert_shown(&steps, "= /ip/dns servers=192.0.2.53 allow-remote-requests=yes");
+    // Where others are named, they are those of its type of network.
+    let document = with_links(|document| {
+        document["wan"]["wanLink"]["domestic"]["wanConfigs"][0]["connectionConfig"] = fixed;
+        document["wan"]["dnsConfig"] = json!({ "foreignDns": "198.51.100.53" });
+    });
+    let shown = show(&of(&compiled(&document), "system.dns"));
+    assert!(shown.contains("/ip/dns/forwarders name=Domestic dns-servers=192.0.2.53 "), "{shown}");
+}
+
+#[test]
+fn devices_open_ports_from_the_inside() {
+    for (config, expected) in [
+        (json!({ "enabled": true, "linkType": "domestic" }), "MacVLAN-ether1-Fiber"),
+        (json!({ "linkType": "Foreign" }), "MacVLAN-ether2-Sat"),
+        (json!({ "linkType": "vpn" }), "wireguard-client-wg"),
+    ] {
+        check_with_links(
+            |document| document["extra"] = json!({ "upnpConfig": config }),
+            "system.upnp",
+            &format!(
+                "= /ip/upnp enabled=yes
+                 + /ip/upnp/interfaces interface={expected} type=external
+                 + /ip/upnp/interfaces interface=LANBridgeSplit type=internal
+                 + /ip/upnp/interfaces interface=LANBridgeForeign type=internal
+                 + /ip/upnp/interfaces interface=LANBridgeVPN-wg type=internal"
+            ),
+        );
+    }
+    for (name, expected) in [
+        ("Fiber", "MacVLAN-ether1-Fiber"),
+        ("Sat", "MacVLAN-ether2-Sat"),
+        ("wg", "wireguard-client-wg"),
+        ("ether9", "ether9"),
+    ] {
+        let document = with_links(|document| {
+            document["extra"] = json!({ "natpmpConfig": { "interfaceName": name, "linkType": "vpn" } })
+        });
+        let shown = show(&of(&compiled(&document), "system.natpmp"));
+        assert!(shown.contains(&format!("interface={expected} type=external")), "{shown}");
+    }
+}
+
+#[test]
+fn games_may_take_a_single_link_or_tunnel() {
+    for (network, table) in
+        [("VPN", "to-VPN"), ("Foreign-Sat", "to-Foreign-Sat"), ("VPN-wg", "to-VPN-wg"), ("domestic", "to-Domestic")]
+    {
+        let game = json!({ "name": "A", "network": network, "ports": { "udp": ["9000"] } });
+        let compiled = compiled(&with_links(|document| document["extra"] = json!({ "games": [game] })));
+        assert_good(&compiled);
+        let shown = show(&compiled.steps);
+        let list = table.trim_start_matches("to-");
+        let mark = format!(
+            "src-address-list=Split-LAN dst-address-list={list}-IP-Games new-routing-mark={table} passthrough=no"
+        );
+        assert!(shown.contains(&mark), "{shown}");
+        // In front of what steers the split network.
+        let place = |part: &str| {
+            shown.lines().position(|line| line.starts_with("+ /ip/firewall/mangle") && line.contains(part))
+        };
+        assert!(place("-IP-Games") < place("dst-address-list=SplitDOMAddList"), "{shown}");
+    }
+}
+
+#[test]
+fn networks_with_addresses_have_a_resolver_whatever_the_switch_says() {
+    let document = with_links(|document| document["extra"] = json!({ "usefulServices": { "dnsRelayEnabled": false } }));
+    let compiled = compiled(&document);
+    assert_good(&compiled);
+    assert_shown(&of(&compiled, "system.usefulServices"), "");
+}
+
+#[test]
+fn on_an_older_router_nat_pmp_is_a_mistake() {
+    let older = Facts { release: Release { major: 7, minor: 12 }, ..Facts::newest() };
+    let document = with_extra(&json!({ "natpmpConfig": { "enabled": true } }));
+    let found = issues(&compiled_for(&document, Role::Master, &older), Severity::Error);
+    assert!(
+        found.len() == 1 && found[0].starts_with("$.extra.natpmpConfig: ") && found[0].contains("/ip/nat-pmp"),
+        "{found:?}"
+    );
+}
+
+#[track_caller]
+fn assert_good(compiled: &Compiled) {
+    let mut wrong = issues(compiled, Severity::Error);
+    wrong.retain(|issue| !issue.contains("nothing is known of resources"));
+    assert_eq!(wrong, [""; 0]);
+}

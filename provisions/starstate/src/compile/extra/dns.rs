@@ -121,7 +121,11 @@ fn said(builder: &mut Builder<'_>, config: &DnsConfig) -> Resolvers {
     for client in &builder.world.clients {
         let ClientConfig::Wireguard(config) = client.config else { continue };
         let path = format!("{}.interfaceDns", client.source);
-        said[0].extend(addresses(builder, &path, &config.interface_dns));
+        for address in addresses(builder, &path, &config.interface_dns) {
+            if !said[0].contains(&address) {
+                said[0].push(address);
+            }
+        }
     }
     Resolvers(said)
 }
