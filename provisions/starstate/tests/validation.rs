@@ -393,11 +393,7 @@ fn vpn_clients() {
         ("interfacePrivateKey", json!(""), "is needed: a key of WireGuard"),
         ("peerPublicKey", json!("x"), "is no key of WireGuard: 32 bytes in base64"),
         ("peerPresharedKey", json!("x"), "is no key of WireGuard: 32 bytes in base64"),
-        (
-            "interfaceAddress",
-            json!("10.66.0.2"),
-            "\"10.66.0.2\" is no address with a prefix length such as 10.66.0.2/32",
-        ),
+        ("interfaceAddress", json!("10.66.0.x/32"), "\"10.66.0.x/32\" is no address such as 10.66.0.2/32"),
         ("peerAllowedIps", json!(""), "is needed: what goes through the tunnel, such as 0.0.0.0/0"),
         ("peerAllowedIps", json!("0.0.0.0/0,all"), "\"all\" is no network such as 0.0.0.0/0"),
         ("peerEndpointAddress", json!(""), "is needed: whom to call"),
@@ -716,10 +712,10 @@ fn what_a_part_cannot_be_made_of_is_said_once() {
             ),
         ),
         (
-            format!("{foreign}/wanConfigs/0/connectionConfig/lteSettings"),
+            format!("{foreign}/wanConfigs/1/connectionConfig/lteSettings"),
             json!({ "apn": "x" }),
             format!(
-                "error: {at}.wanConfigs[0].connectionConfig: only one of isDhcp, pppoe, static, lteSettings is possible"
+                "error: {at}.wanConfigs[1].connectionConfig: only one of isDhcp, pppoe, static, lteSettings is possible"
             ),
         ),
         (

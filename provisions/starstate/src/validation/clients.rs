@@ -1,4 +1,4 @@
-//! VPN clients: whom they call, by what they prove who they are, and through which link.
+//! VPN clients: whom they call, and by what they prove who they are.
 
 use ipnet::IpNet;
 use routeros_schema::value::parse_key;
@@ -6,12 +6,11 @@ use routeros_schema::value::parse_key;
 use crate::compile::{Client, ClientConfig, World};
 use crate::form;
 use crate::issue::Issue;
-use crate::state::{Hidden, Ikev2Client, L2tpClient, WanLinkGroup, WanType, WireguardClient};
+use crate::state::{Hidden, Ikev2Client, L2tpClient, WireguardClient};
 
 pub(super) fn check(world: &World<'_>, issues: &mut Vec<Issue>) {
     for client in &world.clients {
         server(client, issues);
-        link(world, client, issues);
         match client.config {
             ClientConfig::Wireguard(config) => wireguard(client, config, issues),
             ClientConfig::L2tp(config) => l2tp(client, config, issues),
@@ -55,38 +54,12 @@ fn server(client: &Client<'_>, issues: &mut Vec<Issue>) {
     }
 }
 
-/// The link, or other tunnel, that it leaves through.
-fn link(world: &World<'_>, client: &Client<'_>, issues: &mut Vec<Issue>) {
-    let Some(wanted) = &client.base.wan_interface else { return };
-    let is_there = match wanted.wan_type {
-        WanType::Vpn => {
-            wanted.wan_name != client.base.name && world.clients.iter().any(|it| it.base.name == wanted.wan_name)
-        }
-        // Also a link that cannot be made is one.
-        WanType::Domestic => has_link(&world.state.wan.wan_link.domestic, &wanted.wan_name),
-        WanType::Foreign => has_link(&world.state.wan.wan_link.foreign, &wanted.wan_name),
-    };
-    if !is_there {
-        let message = format!("there is no {} link {:?}", wanted.wan_type.word(), wanted.wan_name);
-        issues.push(Issue::error(format!("{}.wanInterface.wanName", client.source), message));
-    }
-}
-
-fn has_link(group: &Option<WanLinkGroup>, name: &str) -> bool {
-    group.as_ref().is_some_and(|group| group.wan_configs.iter().any(|link| link.name == name))
-}
-
 fn wireguard(client: &Client<'_>, config: &WireguardClient, issues: &mut Vec<Issue>) {
     let at = |key: &str| format!("{}.{key}", client.source);
     key(&at("interfacePrivateKey"), config.interface_private_key.reveal(), issues);
     key(&at("peerPublicKey"), config.peer_public_key.trim(), issues);
     if !config.peer_preshared_key.is_empty() {
         key(&at("peerPresharedKey"), config.peer_preshared_key.reveal(), issues);
-    }
-    let address = config.interface_address.trim();
-    if address.parse::<IpNet>().is_err() {
-        let message = format!("{address:?} is no address with a prefix length such as 10.66.0.2/32");
-        issues.push(Issue::error(at("interfaceAddress"), message));
     }
     let allowed: Vec<&str> = form::items(&config.peer_allowed_ips).collect();
     if allowed.is_empty() {
@@ -126,7 +99,9 @@ fn ikev2(client: &Client<'_>, config: &Ikev2Client, issues: &mut Vec<Issue>) {
         "" | "psk" | "pre-shared-key" if !is_set(&config.preshared_key) && !has_password => {
             ("presharedKey", "is needed: the secret of both ends")
         }
-        "digital-signature" | "rsa" | "dss" | "ecdsa" if certificates.iter().all(|name| name.trim().is_empty()) => {
+        "digital-signature" | "rsa-signature" | "rsa" | "dss" | "ecdsa"
+            if certificates.iter().all(|name| name.trim().is_empty()) =>
+        {
             ("clientCertificateName", "is needed: the certificate by which the router proves who it is")
         }
         "eap" if !has_user => ("credentials.username", "is needed: the login for EAP"),
