@@ -5,7 +5,7 @@ use starstate::compile::Facts;
 use starstate::role::Role;
 
 use super::kit::{Attempt, assert_same, configuration, reach, start};
-use super::{assert_no_errors, compiled_for, lan};
+use super::{assert_no_errors, compiled_for, lan, texts};
 
 /// Everything that is behind a router.
 fn document(trunk: &str, ports: [&str; 2]) -> Json {
@@ -63,19 +63,38 @@ async fn what_is_behind_a_router_is_applied_kept_and_taken_back() {
         ("wireless", ["wifi5", "wifi5"], Role::Master),
         ("wireless", ["wifi5", "wifi5"], Role::Slave(1)),
     ] {
-        let context = format!("{trunk} {role:?}");
-        let router = start().await;
-        let port = reach(&router);
-        let before = configuration(&router);
-        let facts = Facts::read(&port).await.unwrap();
-        let compiled = compiled_for(&document(trunk, ports), role, &facts);
-        assert_no_errors(&compiled);
-        let attempt = Attempt::new(&port, compiled.steps);
-        let applied = attempt.apply().await.unwrap_or_else(|error| panic!("{context}: {error}"));
-        assert_eq!(applied.warnings, [], "{context}");
-        let plan = attempt.plan().await;
-        assert!(plan.is_empty(), "{context}: {plan}");
-        assert_eq!(attempt.roll_back().await.errors, [], "{context}");
-        assert_same(&configuration(&router), &before, context);
+        applies_and_is_taken_back(&document(trunk, ports), role, &format!("{trunk} {role:?}")).await;
     }
+}
+
+#[tokio::test]
+async fn documents_with_radios_and_a_trunk() {
+    for (name, role) in [
+        ("01-home-dual-wan-split", Role::Master),
+        ("05-wifi-multi-ssid", Role::Master),
+        ("06-trunk-master-and-slave", Role::Master),
+        ("06-trunk-master-and-slave", Role::Slave(1)),
+    ] {
+        let text = texts::documents().into_iter().find(|(known, _)| known == name).unwrap().1;
+        let mut document: Json = serde_json::from_str(&text).unwrap();
+        // Services may cut the way to the router, and tunnels are no matter of this.
+        document["extra"]["serviceConfig"] = json!({});
+        document["wan"]["vpnClient"] = json!({});
+        applies_and_is_taken_back(&document, role, &format!("{name} {role:?}")).await;
+    }
+}
+
+async fn applies_and_is_taken_back(document: &Json, role: Role, context: &str) {
+    let router = start().await;
+    let port = reach(&router);
+    let before = configuration(&router);
+    let compiled = compiled_for(document, role, &Facts::read(&port).await.unwrap());
+    assert_no_errors(&compiled);
+    let attempt = Attempt::new(&port, compiled.steps);
+    let applied = attempt.apply().await.unwrap_or_else(|error| panic!("{context}: {error}"));
+    assert_eq!(applied.warnings, [], "{context}");
+    let plan = attempt.plan().await;
+    assert!(plan.is_empty(), "{context}: {plan}");
+    assert_eq!(attempt.roll_back().await.errors, [], "{context}");
+    assert_same(&configuration(&router), &before, context);
 }
