@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::compile::{Builder, Network, Rank};
+use crate::compile::{Builder, Network, Rank, wan};
 use crate::decompose::Resource;
 use crate::state::NetworkType;
 
@@ -75,7 +75,7 @@ fn one_way(builder: &mut Builder<'_>, network: &Network) {
     let rule = builder.add("rule", "/routing/rule", &[]).arg("src-address", &subnet);
     rule.arg("action", "lookup").arg("table", &table).done();
     // Where marks say which connection takes which link, another mark would send them all by one.
-    if builder.world.is_balanced_by_marks(network.kind) {
+    if wan::is_marked(builder.world, network.kind) {
         return;
     }
     let mark = builder.add("mark", "/ip/firewall/mangle", &[]).arg("chain", "prerouting").arg("src-address", subnet);

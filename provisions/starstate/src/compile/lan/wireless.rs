@@ -125,7 +125,7 @@ fn is_station(world: &World<'_>, radio: &Radio) -> bool {
         name.eq_ignore_ascii_case(&radio.band.interface()) || name == radio.default_name
     };
     match world.role {
-        Role::Master => world.links.iter().any(|link| is_radio(&link.link.interface_config.interface_name)),
+        Role::Master => world.links.iter().any(|link| is_radio(link.port())),
         Role::Slave(_) => {
             let trunk = world.role.trunk(world.state).filter(|_| super::trunk::is_wireless(world));
             trunk.is_some_and(|(_, model)| is_radio(&model.master_slave_interface))

@@ -54,6 +54,11 @@ impl<'w> Group<'w> {
         }
     }
 
+    /// Whether its traffic is spread by marks, so that nothing else may mark it.
+    pub fn is_marked(&self) -> bool {
+        matches!(self.sharing, Sharing::Pcc | Sharing::Nth | Sharing::Both(_))
+    }
+
     /// Whether what is said of it says which of its links the router itself uses.
     pub fn rules_main(&self) -> bool {
         matches!(self.sharing, Sharing::Failover(_) | Sharing::Both(_))

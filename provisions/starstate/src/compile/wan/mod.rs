@@ -8,10 +8,16 @@ mod link;
 mod multilink;
 mod script;
 
-use super::Builder;
+use super::{Builder, World};
 use crate::decompose::{Content, Resource};
+use crate::state::NetworkType;
 
 pub(super) use fabric::fabric;
+
+/// Whether the traffic of a type's networks is spread by marks, so that nothing else may mark it.
+pub(super) fn is_marked(world: &World<'_>, kind: NetworkType) -> bool {
+    group::Group::of(world, kind).is_marked()
+}
 
 /// The steps of a resource, if it is one of these.
 pub(super) fn steps(builder: &mut Builder<'_>, resource: &Resource<'_>) -> bool {
