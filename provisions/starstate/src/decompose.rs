@@ -28,6 +28,21 @@ pub struct Resource<'a> {
     pub content: Content<'a>,
 }
 
+impl Resource<'_> {
+    /// Its name among all; the names of its steps begin like this.
+    pub fn full_name(&self) -> String {
+        full_name(&self.resource_type, &self.name)
+    }
+}
+
+/// The name of a resource among all, by its type and its name among those of its type.
+pub fn full_name(resource_type: &str, name: &str) -> String {
+    match name {
+        "" => resource_type.to_owned(),
+        name => format!("{resource_type}/{name}"),
+    }
+}
+
 /// The part of a document that a resource is made of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[allow(missing_docs, reason = "the variants are named like what they hold")]

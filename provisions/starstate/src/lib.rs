@@ -6,8 +6,9 @@
 //!
 //! From steps to a router: [`needs`] and [`phase`] put them in order, [`plan`] compares them with a [`snapshot`] of the router, and
 //! [`orchestrator`] carries out what is left, over the [`port`], with a [`ledger`] from which all of it can be taken back. A
-//! [`session`] is one document on its way to one router.
+//! [`session`] is one document on its way to one router. What people need to call the router's VPN servers then, [`client_files`] writes.
 
+pub mod client_files;
 pub mod compare;
 pub mod compile;
 pub mod completion;

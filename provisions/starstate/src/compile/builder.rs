@@ -9,7 +9,7 @@ use routeros::Secret;
 
 use crate::compile::facts::{Facts, Radio};
 use crate::compile::world::World;
-use crate::decompose::Resource;
+use crate::decompose::{Resource, full_name};
 use crate::issue::Issue;
 use crate::state::Hidden;
 use crate::step::{Action, Position, Step, Value};
@@ -77,10 +77,7 @@ impl<'a> Builder<'a> {
     pub fn begin_at(&mut self, resource_type: &str, name: &str, source: &str) {
         resource_type.clone_into(&mut self.resource);
         source.clone_into(&mut self.source);
-        self.prefix = match name {
-            "" => resource_type.to_owned(),
-            name => format!("{resource_type}/{name}"),
-        };
+        self.prefix = full_name(resource_type, name);
     }
 
     /// The steps so far that are like this, by their names.

@@ -16,9 +16,9 @@ mod facts;
 mod fit;
 mod granted;
 mod lan;
-mod servers;
+pub(crate) mod servers;
 mod sharing;
-mod spelling;
+pub(crate) mod spelling;
 mod wan;
 mod world;
 

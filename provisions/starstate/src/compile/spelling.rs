@@ -7,13 +7,13 @@ use std::time::Duration;
 use routeros_schema::interval;
 
 /// The methods by which callers of PPP show who they are: `mschapv2` is `mschap2`; `none` and `eap` are none.
-pub(super) fn ppp_methods(words: &[String]) -> String {
+pub(crate) fn ppp_methods(words: &[String]) -> String {
     let methods = words.iter().map(|word| word.trim().to_ascii_lowercase().replace("mschapv", "mschap"));
     methods.filter(|word| !matches!(word.as_str(), "" | "none" | "eap")).collect::<Vec<_>>().join(",")
 }
 
 /// Ciphers of OpenVPN: `AES-256-CBC` is `aes256-cbc`.
-pub(super) fn openvpn_ciphers(words: &[String]) -> String {
+pub(crate) fn openvpn_ciphers(words: &[String]) -> String {
     list(words, |word| match word {
         "none" => "null".to_owned(),
         "bf-cbc" | "blowfish" => "blowfish128".to_owned(),
@@ -22,7 +22,7 @@ pub(super) fn openvpn_ciphers(words: &[String]) -> String {
 }
 
 /// Digests of OpenVPN: `SHA256` is `sha256`.
-pub(super) fn openvpn_digests(words: &[String]) -> String {
+pub(crate) fn openvpn_digests(words: &[String]) -> String {
     list(words, |word| match word {
         "none" => "null".to_owned(),
         word => word.replace("sha-", "sha"),
@@ -30,7 +30,7 @@ pub(super) fn openvpn_digests(words: &[String]) -> String {
 }
 
 /// Which versions of TLS are taken. RouterOS knows `any` and `only-1.2`; that it does not know the wanted one is the second part.
-pub(super) fn tls_version(word: &str) -> Option<(&'static str, bool)> {
+pub(crate) fn tls_version(word: &str) -> Option<(&'static str, bool)> {
     let word = word.trim().to_ascii_lowercase();
     match word.trim_start_matches("tls").trim_start_matches(['-', 'v']) {
         "" => None,
@@ -42,7 +42,7 @@ pub(super) fn tls_version(word: &str) -> Option<(&'static str, bool)> {
 }
 
 /// Ciphers of phase 2 of IPsec, by the names of phase 1: `aes-256` is `aes-256-cbc`.
-pub(super) fn phase2_ciphers(words: &[String]) -> String {
+pub(crate) fn phase2_ciphers(words: &[String]) -> String {
     list(words, |word| match word {
         "aes-128" | "aes-192" | "aes-256" => format!("{word}-cbc"),
         word => word.to_owned(),
@@ -50,12 +50,12 @@ pub(super) fn phase2_ciphers(words: &[String]) -> String {
 }
 
 /// Any other words.
-pub(super) fn words(words: &[String]) -> String {
+pub(crate) fn words(words: &[String]) -> String {
     list(words, str::to_owned)
 }
 
 /// A number of seconds.
-pub(super) fn seconds(seconds: u64) -> String {
+pub(crate) fn seconds(seconds: u64) -> String {
     interval::format(Duration::from_secs(seconds))
 }
 

@@ -472,6 +472,33 @@ fn back_to_home_and_zerotier() {
 }
 
 #[test]
+fn replies_leave_by_the_domestic_links_by_which_callers_came() {
+    let mut document = with_server("sstpServer", json!({ "enabled": true, "certificate": "c" }));
+    let link = json!({ "ipAddress": "203.0.113.130", "subnet": "/25", "gateway": "203.0.113.129" });
+    document["wan"] = json!({ "wanLink": { "domestic": { "wanConfigs": [{
+        "name": "Line",
+        "interfaceConfig": { "interfaceName": "ether1" },
+        "connectionConfig": { "static": link },
+    }] } } });
+    let compiled = compiled(&document);
+    assert_no_errors(&compiled);
+    let of_server = of(&compiled, "vpn.");
+    let rules: Vec<Step> = of_server
+        .iter()
+        .filter(|step| step.path.starts_with("/ip/firewall/") && step.argument("chain").is_some())
+        .cloned()
+        .collect();
+    assert_shown(
+        &rules,
+        "+ /ip/firewall/filter action=accept chain=input in-interface-list=Domestic-WAN protocol=tcp dst-port=443 (before chain=input) (optional)
+         + /ip/firewall/mangle action=mark-connection chain=input connection-state=new in-interface-list=Domestic-WAN protocol=tcp dst-port=443 new-connection-mark=conn-vpn-server passthrough=yes (optional)
+         + /ip/firewall/mangle action=mark-routing chain=output connection-mark=conn-vpn-server new-routing-mark=to-Domestic passthrough=no (needs routing-table/to-Domestic) (optional)",
+    );
+    let certificate = of_server.iter().find(|step| step.id == "certificate/c").unwrap();
+    assert_eq!(certificate.text("subject-alt-name"), Some("IP:203.0.113.130"), "callers may use the fixed address");
+}
+
+#[test]
 fn certificates_that_servers_ask_for_are_made() {
     let mut document =
         with_server("sstpServer", json!({ "enabled": true, "certificate": "c1", "verifyClientCertificate": true }));

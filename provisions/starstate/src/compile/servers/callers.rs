@@ -13,6 +13,18 @@ use crate::state::{NetworkType, ServerNetwork, StarState, Subnet, User, VpnServe
 /// Where the callers of Back to Home are unless the document says otherwise.
 const BACK_TO_HOME: &str = "10.99.0.1/24";
 
+/// The ports of servers when the document says nothing.
+pub mod usual_port {
+    #![allow(missing_docs, reason = "each is the port of the server of its name")]
+    pub const SSTP: u16 = 443;
+    pub const OPENVPN: u16 = 1194;
+    pub const SOCKS5: u16 = 1080;
+    pub const SSH: u16 = 22;
+    pub const HTTP_PROXY: u16 = 8080;
+    /// The document cannot say another one.
+    pub const BACK_TO_HOME: u16 = 13_231;
+}
+
 /// The servers of a document.
 pub fn servers(state: &StarState) -> Option<&VpnServers> {
     state.lan.as_ref()?.vpn_server.as_ref()

@@ -9,11 +9,11 @@ use crate::state::{CertificateConfig, VpnCertificate};
 use super::callers;
 
 /// The authority that signs all others.
-const AUTHORITY: &str = "nnc-ca";
+pub(crate) const AUTHORITY: &str = "nnc-ca";
 /// The certificate of those who call, one for all.
-const CLIENT: &str = "nnc-client";
+pub(crate) const CLIENT: &str = "nnc-client";
 /// The certificate of servers that name none.
-const OWN: &str = "nnc-cert";
+pub(crate) const OWN: &str = "nnc-cert";
 
 const MENU: &str = "/certificate";
 

@@ -3,7 +3,7 @@
 //! [`callers`] knows who calls and which addresses they get, `common` what all servers need; one module per kind of server.
 //! `certificates` makes those that servers ask for.
 
-mod callers;
+pub(crate) mod callers;
 mod certificates;
 mod common;
 mod ikev2;
@@ -12,6 +12,8 @@ mod ppp;
 mod proxies;
 mod wireguard;
 mod zerotier;
+
+pub(crate) use certificates::{AUTHORITY, CLIENT, OWN};
 
 use super::Builder;
 use crate::decompose::{Content, Resource};

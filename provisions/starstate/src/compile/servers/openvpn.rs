@@ -39,7 +39,7 @@ pub(super) fn server(builder: &mut Builder<'_>, resource: &Resource<'_>, server:
         word if word.is_empty() => "tcp".to_owned(),
         word => word,
     };
-    let port = common::port(builder, server.listen_port, 1194);
+    let port = common::port(builder, server.listen_port, callers::usual_port::OPENVPN);
     let named = server.certificates.as_ref().map(|found| found.cert.as_str()).unwrap_or_default();
     let certificate = certificates::for_server(builder, "certificates.cert", named);
     if server.require_client_certificate == Some(true) {

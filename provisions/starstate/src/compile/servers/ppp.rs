@@ -1,6 +1,7 @@
 //! What the servers of PPP have in common, and PPTP, L2TP and SSTP.
 
-use super::{callers, certificates, common};
+use super::callers::{self, usual_port};
+use super::{certificates, common};
 use crate::compile::{Builder, Draft, spelling};
 use crate::decompose::{Content, Resource};
 use crate::issue::Issue;
@@ -193,7 +194,7 @@ pub(super) fn sstp(builder: &mut Builder<'_>, resource: &Resource<'_>, server: &
     if server.verify_client_certificate == Some(true) {
         certificates::for_clients(builder);
     }
-    let port = common::port(builder, server.listen_port, 443);
+    let port = common::port(builder, server.listen_port, usual_port::SSTP);
     let tls = tls_version(builder, &server.tls_version);
     let settings_of = builder.set("server", "/interface/sstp-server/server").flag("enabled", true);
     settings(settings_of, &server.base, &profile)

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{callers, common};
+use super::callers::{self, usual_port};
+use super::common;
 use crate::compile::{Builder, Rank};
 use crate::decompose::Resource;
 use crate::issue::Issue;
@@ -13,7 +14,7 @@ use crate::state::{HttpProxyServer, Socks5Server, SshServer, User};
 /// The SOCKS5 server, for users with a password in the network of the server.
 pub(super) fn socks5(builder: &mut Builder<'_>, resource: &Resource<'_>, server: &Socks5Server) {
     let target = common::target(builder, resource);
-    let port = common::port(builder, server.listen_port, 1080);
+    let port = common::port(builder, server.listen_port, usual_port::SOCKS5);
     let settings = builder.set("server", "/ip/socks");
     settings
         .flag("enabled", true)
@@ -33,7 +34,7 @@ pub(super) fn socks5(builder: &mut Builder<'_>, resource: &Resource<'_>, server:
 /// The HTTP proxy, for the network of the server and addresses that the document names.
 pub(super) fn http(builder: &mut Builder<'_>, resource: &Resource<'_>, server: &HttpProxyServer) {
     let target = common::target(builder, resource);
-    let port = common::port(builder, server.listen_port, 8080);
+    let port = common::port(builder, server.listen_port, usual_port::HTTP_PROXY);
     builder.set("server", "/ip/proxy").flag("enabled", true).arg("port", port.to_string()).done();
     let mut others = Vec::new();
     for (number, text) in server.allowed_ip_addresses.iter().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
@@ -63,7 +64,7 @@ pub(super) fn http(builder: &mut Builder<'_>, resource: &Resource<'_>, server: &
 /// The SSH server of the router itself, with users who may do nothing but log in and forward.
 pub(super) fn ssh(builder: &mut Builder<'_>, server: &SshServer) {
     const GROUP: &str = "SSH";
-    let port = common::port(builder, server.listen_port, 22);
+    let port = common::port(builder, server.listen_port, usual_port::SSH);
     let service = builder.set_row("service", "/ip/service", &[("name", "ssh")]);
     service.flag("disabled", false).arg("port", port.to_string()).done();
     builder.set("server", "/ip/ssh").arg("forwarding-enabled", "both").done();

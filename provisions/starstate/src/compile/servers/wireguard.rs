@@ -69,7 +69,7 @@ fn peer(builder: &mut Builder<'_>, interface: &str, number: usize, peer: &Wiregu
 /// A network of its own, whose traffic leaves with the router's address.
 pub(super) fn back_to_home(builder: &mut Builder<'_>, resource: &Resource<'_>, server: &BackToHomeServer) {
     const NAME: &str = "bth-server";
-    const PORT: u16 = 13_231;
+    const PORT: u16 = callers::usual_port::BACK_TO_HOME;
     let target = common::target(builder, resource);
     let path = format!("{}.clientSubnet", resource.source);
     let address = match callers::back_to_home_address(&server.client_subnet, &path) {
