@@ -10,6 +10,7 @@
 //! Not here: rules about the document as such ([`crate::validation`]), and the order of steps ([`crate::needs`]).
 
 mod builder;
+mod connections;
 mod documents;
 mod extra;
 mod facts;

@@ -592,7 +592,7 @@ fn mistakes_are_named_with_their_place() {
         (
             "openVpnServer",
             json!({ "netmask": "abc" }),
-            "[0].netmask: \"abc\" is no netmask such as 24 or 255.255.255.0",
+            "[0].netmask: \"abc\" is no mask: 255.255.255.0, 24 and /24 are",
         ),
         (
             "openVpnServer",
