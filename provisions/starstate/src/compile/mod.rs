@@ -25,7 +25,7 @@ mod world;
 
 pub use builder::{Builder, Draft, Rank};
 pub use documents::Documents;
-pub use facts::{Band, Facts, Radio, Region};
+pub use facts::{Band, Facts, Radio};
 pub use world::{Client, ClientConfig, Connection, Link, Network, World};
 
 use crate::decompose::{Content, Resource, decompose};
