@@ -661,7 +661,7 @@ const WITHOUT_EFFECT: [(&str, &str); 37] = [
     ("/wan/wanLink/domestic/multiLinkConfig", "roundRobinInterval"),
     ("/wan/vpnClient/multiLinkConfig", "roundRobinInterval"),
     ("/wan/vpnClient/wireguard/0", "weight"),
-    ("/wan/vpnClient/openVpn/0", "weight authType ovpnFileContent keyPassphrase"),
+    ("/wan/vpnClient/openVpn/0", "weight authType ovpnFileContent"),
     ("/wan/vpnClient/openVpn/0/certificates", "ca key"),
     (
         "/wan/vpnClient/ikev2/0",
