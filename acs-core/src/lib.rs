@@ -26,6 +26,7 @@ pub mod rpc;
 pub mod script;
 pub mod secret;
 pub mod session;
+pub mod starstate;
 pub mod task;
 pub mod transfer;
 pub mod tree;

@@ -7,6 +7,8 @@
 //! | Reboot | the events `1 BOOT` and `M Reboot` |
 //! | FactoryReset | the event `0 BOOTSTRAP` |
 //! | ScheduleInform | the event `M ScheduleInform` |
+//!
+//! A StarState job is no RPC, but the same to those who wait for it: what ends it is its own report, which each session asks for.
 
 use std::collections::BTreeMap;
 
@@ -32,6 +34,8 @@ pub enum OperationKind {
     FactoryReset,
     /// An Inform at a time.
     ScheduleInform,
+    /// The configuration of a router from a StarState document.
+    StarState,
 }
 
 impl OperationKind {
@@ -45,6 +49,7 @@ impl OperationKind {
             OperationKind::Reboot => "Reboot",
             OperationKind::FactoryReset => "FactoryReset",
             OperationKind::ScheduleInform => "ScheduleInform",
+            OperationKind::StarState => "StarState",
         }
     }
 
@@ -56,6 +61,7 @@ impl OperationKind {
             OperationKind::Reboot => "1 BOOT",
             OperationKind::FactoryReset => "0 BOOTSTRAP",
             OperationKind::ScheduleInform => "M ScheduleInform",
+            OperationKind::StarState => "the end of its job",
         }
     }
 }

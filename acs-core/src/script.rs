@@ -15,6 +15,7 @@ use crate::declaration::{Declaration, Freshness, InstanceCount, MAX_INSTANCES, N
 use crate::path::{Path, PathError, Segment};
 use crate::random::Random;
 use crate::rpc::AcsRequest;
+use crate::starstate::{Ask, StarStateCall, StarStateReport};
 use crate::tree::{ClearAttributes, DeviceTree, NodeId, StoredAttributes};
 use crate::value::{TypedValue, Value, XsdType};
 
@@ -427,6 +428,23 @@ impl ScriptRun {
                 self.wanted_extensions.push(ExtensionCall { arguments });
                 Err(Interrupt::Suspended)
             }
+        }
+    }
+
+    /// `starstate(document, options)`: how far the document is on the device's router, once that is known; it is put on its way if
+    /// need be. A document that failed fails the script.
+    pub fn starstate(&mut self, document: Json, options: Json) -> Result<Json, Interrupt> {
+        let (device, at) = (self.facts.device_id.clone(), self.facts.timestamp);
+        let call = StarStateCall { device, at, remote_address: String::new(), ask: Ask::Ensure { document, options } };
+        let report = self.extension(call.into_call().arguments)?;
+        match serde_json::from_value::<StarStateReport>(report.clone()) {
+            Ok(StarStateReport { fault: Some(fault), .. }) => Err(Interrupt::Error(HostError::Extension {
+                code: fault.code,
+                message: fault.message,
+                detail: fault.detail,
+            })),
+            Ok(_) => Ok(report),
+            Err(error) => Err(HostError::Argument(format!("starstate: no report came: {error}")).into()),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use acs_core::expression::{Context, Scalar};
 use acs_core::script::{ExtensionCall, ScriptFault};
+use acs_core::starstate::StarStateCall;
 use acs_core::task::TaskState;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
@@ -388,7 +389,10 @@ impl Endpoint {
 
 /// What extension calls are told apart by: their first arguments.
 fn extension_names(calls: &[ExtensionCall]) -> Vec<String> {
-    let name = |call: &ExtensionCall| call.arguments.first().and_then(Json::as_str).unwrap_or_default().to_owned();
+    let name = |call: &ExtensionCall| {
+        let own = StarStateCall::name_of(call).or_else(|| call.arguments.first().and_then(Json::as_str));
+        own.unwrap_or_default().to_owned()
+    };
     calls.iter().map(name).collect()
 }
 

@@ -119,6 +119,10 @@ pub struct ServeArguments {
     /// Let connection requests go to this machine's own addresses, which are refused otherwise: for simulated devices.
     #[arg(long, env = "LODESTAR_CONNECTION_REQUESTS_TO_THIS_MACHINE")]
     pub connection_requests_to_this_machine: bool,
+    /// A file with the key that seals StarState documents and sessions: 64 hexadecimal digits [default: starstate-key in the data
+    /// directory, made at the first start].
+    #[arg(long, value_name = "FILE", env = "LODESTAR_STARSTATE_KEY_FILE")]
+    pub starstate_key_file: Option<PathBuf>,
     /// The networks that devices are in, e.g. `10.0.0.0/8`; may be given several times [default: any].
     #[arg(long, value_name = "NETWORK", env = "LODESTAR_CONNECTION_REQUEST_NETWORKS", value_delimiter = ',')]
     pub connection_request_networks: Vec<String>,

@@ -42,6 +42,7 @@ struct ConfigFile {
     file_url_prefix: Option<String>,
     plain_file_urls: bool,
     connection_requests_to_this_machine: bool,
+    starstate_key_file: Option<PathBuf>,
     connection_request_networks: Vec<String>,
     connection_request_ports: Vec<String>,
     connection_requests_per_address: Option<usize>,
@@ -119,6 +120,8 @@ pub struct ServeOptions {
     pub plain_file_urls: bool,
     /// Where connection requests may go.
     pub wakeable: AddressPolicy,
+    /// The key of the routers' secrets, when it is not the one in the data directory.
+    pub starstate_key_file: Option<PathBuf>,
     /// How many connection requests are sent.
     pub request_rates: RequestRates,
     /// Where devices behind a NAT announce themselves (STUN), if anywhere.
@@ -213,6 +216,7 @@ impl ServeOptions {
             file_url_prefix: arguments.file_url_prefix.or(file.file_url_prefix).unwrap_or_default(),
             plain_file_urls: arguments.plain_file_urls || file.plain_file_urls,
             wakeable,
+            starstate_key_file: arguments.starstate_key_file.or(file.starstate_key_file),
             request_rates,
             stun_listen: arguments.stun_listen.or(file.stun_listen),
             xmpp,

@@ -31,6 +31,7 @@ use crate::pinger::Pinger;
 use crate::planning::StoredPlanner;
 use crate::ports::{Calls, Repairs, SessionNews, Status};
 use crate::record::Recorder;
+use crate::routers::{RouterCalls, RouterDesk, Routers, RoutersParts};
 use crate::session_history::SessionHistory;
 use crate::waker::{Directory, Waker, WakerParts, XmppRequests};
 use crate::{demo, disk_space, elsewhere, first_start, heartbeats};
@@ -100,6 +101,19 @@ pub async fn run_telling(
 
     let configuration = LiveConfiguration::load(store.clone(), limits.clone(), Some(file_urls)).await?;
     let extensions = Arc::new(Extensions::new(extensions_config(&options))?);
+    let nbi_address = nbi_listener.local_addr()?;
+    let cwmp_at: Result<Vec<_>, _> = cwmp_listeners.iter().map(|listener| listener.socket.local_addr()).collect();
+    let own_listeners = cwmp_at?.into_iter().chain([nbi_address, files_address]).collect();
+    let device_addresses = options.wakeable.clone().with_own_listeners(own_listeners);
+    let mut tasks = JoinSet::new();
+    let routers_parts = RoutersParts {
+        store: store.clone(),
+        configuration: configuration.clone(),
+        extensions: Arc::new(Calls(extensions.clone())),
+        policy: device_addresses.clone(),
+        stop: stop.clone(),
+    };
+    let routers = open_routers(&options, routers_parts, &mut tasks).await;
     let sessions = Arc::new(SessionBoard::default());
     let (history, keeper) = SessionHistory::new(store.clone(), options.sessions);
     let mut endpoint_limits = EndpointLimits { shared_sessions: store.is_shared(), ..options.limits.clone() };
@@ -108,7 +122,7 @@ pub async fn run_telling(
     let parts = EndpointParts {
         store: store.clone(),
         configuration: configuration.clone(),
-        extensions: Arc::new(Calls(extensions.clone())),
+        extensions: Arc::new(RouterCalls { extensions: Arc::new(Calls(extensions.clone())), routers: routers.clone() }),
         observer: Some(Arc::new(SessionNews { board: sessions.clone(), history: history.clone() })),
         clock: system_clock(),
         pool: Pool::start(threads, Some(Arc::new(sandbox::mark_script_thread))).context("starting worker threads")?,
@@ -116,7 +130,6 @@ pub async fn run_telling(
     };
     let endpoint = Endpoint::recorded(parts, Recorder::from_options(&options)?);
 
-    let mut tasks = JoinSet::new();
     tasks.spawn(configuration.clone().follow(stop.clone()));
     tasks.spawn(heartbeats::watch(store.clone(), stop.clone()));
     tasks.spawn(keeper.run(stop.clone()));
@@ -131,8 +144,6 @@ pub async fn run_telling(
         cwmp_addresses.push(listener.socket.local_addr()?);
         tasks.spawn(cwmp::serve(listener, endpoint.clone(), stop.clone()));
     }
-    let nbi_address = nbi_listener.local_addr()?;
-    let own_listeners = cwmp_addresses.iter().copied().chain([nbi_address, files_address]).collect();
     let waker = Arc::new(Waker::new(WakerParts {
         store: store.clone(),
         configuration: configuration.clone(),
@@ -140,10 +151,15 @@ pub async fn run_telling(
         sessions: sessions.clone(),
         udp: udp.clone(),
         xmpp: xmpp_requests(&options, &stop)?,
-        policy: options.wakeable.clone().with_own_listeners(own_listeners),
+        policy: device_addresses,
         rates: options.request_rates,
     }));
     let request_counts = waker.counts().clone();
+    if let Some(routers) = &routers {
+        routers.wake_by(waker.clone());
+        // Not before devices can be woken for what goes on now.
+        tasks.spawn(routers.clone().run());
+    }
     if let Some(udp) = udp {
         tracing::info!(address = %udp.address()?, "devices behind a NAT announce themselves by STUN");
         tasks.spawn(udp.serve(stop.clone()));
@@ -153,12 +169,18 @@ pub async fn run_telling(
     let nbi = nbi.with_planner(planner).with_sessions(waker, sessions).with_configuration(configuration.clone());
     let nbi = nbi.with_repairs(Arc::new(Repairs(endpoint.statistics().clone())));
     let nbi = nbi.with_session_history(history);
+    let nbi = match &routers {
+        Some(routers) => nbi.with_router_sessions(Arc::new(RouterDesk(routers.clone()))),
+        None => nbi,
+    };
     let nbi = nbi.with_pinger(Arc::new(Pinger::new(options.wakeable.clone())));
     let nbi = Arc::new(nbi.with_status(Arc::new(Status(endpoint.clone()))));
     if let Some(listener) = metrics_listener {
         let store = store.clone();
         let (endpoint, nbi, requests) = (endpoint.clone(), nbi.clone(), request_counts);
-        let source = Arc::new(Metrics { endpoint, nbi, store, configuration: configuration.clone(), requests });
+        let routers = routers.as_ref().map(|routers| routers.counts().clone());
+        let configuration = configuration.clone();
+        let source = Arc::new(Metrics { endpoint, nbi, store, configuration, requests, routers });
         let metrics_stop = stop.clone();
         tasks.spawn(async move {
             if let Err(error) = ui_api::serve_metrics(listener, source, metrics_stop).await {
@@ -212,6 +234,20 @@ pub async fn run_telling(
     while tokio::time::timeout(Duration::from_secs(30), tasks.join_next()).await.is_ok_and(|done| done.is_some()) {}
     extensions.shutdown().await;
     Ok(())
+}
+
+/// The service that configures routers. Without the key of their secrets the rest of the server does its work all the same.
+async fn open_routers(options: &ServeOptions, parts: RoutersParts, tasks: &mut JoinSet<()>) -> Option<Arc<Routers>> {
+    match Routers::open(parts, &options.data_dir, options.starstate_key_file.as_ref()).await {
+        Ok((routers, writing)) => {
+            tasks.spawn(writing);
+            Some(routers)
+        }
+        Err(error) => {
+            tracing::error!("routers are not configured from StarState documents: {error:#}");
+            None
+        }
+    }
 }
 
 async fn open_store(options: &ServeOptions) -> Result<Arc<dyn Store>> {

@@ -136,6 +136,14 @@ impl TlsConnector {
     }
 }
 
+impl TlsConnector {
+    /// The same, connecting to an address that the host was found to have. The certificate still is the host's.
+    #[must_use]
+    pub fn at(self, address: std::net::SocketAddr) -> TlsConnector {
+        TlsConnector { tcp: TcpConnector::new(address.ip().to_string(), address.port()), ..self }
+    }
+}
+
 #[async_trait]
 impl Connector for TlsConnector {
     async fn connect(&self) -> io::Result<Box<dyn Transport>> {

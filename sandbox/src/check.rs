@@ -137,7 +137,7 @@ impl Checker {
             "clear" if !is_method => self.clearing(&call.args),
             _ => {}
         }
-        if !is_method && matches!(name, "declare" | "commit" | "ext" | "clear") && is_inside_try(path) {
+        if !is_method && matches!(name, "declare" | "commit" | "ext" | "clear" | "starstate") && is_inside_try(path) {
             let message = format!(
                 "{name}() inside try: a wrong call and an extension's fault fail the script, catch does not see them"
             );

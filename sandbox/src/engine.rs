@@ -147,7 +147,7 @@ mod tests {
     fn scripts_get_no_clock_and_no_modules() {
         let known = known_functions();
         for name in
-            ["declare", "clear", "commit", "ext", "log", "now", "random", "parse_json", "to_json", "map", "split"]
+            ["declare", "clear", "commit", "ext", "log", "now", "random", "starstate", "to_json", "map", "split"]
         {
             assert!(known.has_name(name), "{name}");
         }

@@ -115,6 +115,7 @@ fn every_fault_and_function_is_described() {
         "clear(",
         "commit()",
         "ext(",
+        "starstate(",
         "now(",
         "random()",
         "random_seed(",

@@ -60,6 +60,9 @@ pub enum StoreError {
 /// Tasks that may be open for one device. More are refused: a device reads all of its open tasks in each session.
 pub const MAX_OPEN_TASKS: usize = 500;
 
+/// The largest entry of a ledger, in bytes.
+pub const MAX_LEDGER_ENTRY: usize = 8 * 1024 * 1024;
+
 /// Collections of documents that operators write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Collection {
@@ -87,11 +90,18 @@ pub enum Collection {
     DeviceCredentials,
     /// `sessionTraces`: what happened in each device's last sessions, by device ID; never readable as documents. Goes with its device.
     SessionTraces,
+    /// `starstateDocuments`: what routers are to be, by name. Sealed by whoever writes them; never readable as they are stored.
+    StarstateDocuments,
+    /// `starstateSessions`: documents on their way to routers, the heads `{_id, device, status, holds, …}`, what they
+    /// hold is in ledgers; never readable as they are stored. They stay when their device is deleted, since they tell what is on the router.
+    StarstateSessions,
+    /// `starstateJobs`: what is wanted of each router, by device ID; never readable as documents.
+    StarstateJobs,
 }
 
 impl Collection {
     /// All of them.
-    pub const ALL: [Collection; 12] = [
+    pub const ALL: [Collection; 15] = [
         Collection::Presets,
         Collection::Provisions,
         Collection::VirtualParameters,
@@ -104,6 +114,9 @@ impl Collection {
         Collection::ConnectionRequests,
         Collection::DeviceCredentials,
         Collection::SessionTraces,
+        Collection::StarstateDocuments,
+        Collection::StarstateSessions,
+        Collection::StarstateJobs,
     ];
 
     /// The collection's name.
@@ -121,6 +134,9 @@ impl Collection {
             Collection::ConnectionRequests => "connectionRequests",
             Collection::DeviceCredentials => "deviceCredentials",
             Collection::SessionTraces => "sessionTraces",
+            Collection::StarstateDocuments => "starstateDocuments",
+            Collection::StarstateSessions => "starstateSessions",
+            Collection::StarstateJobs => "starstateJobs",
         }
     }
 
@@ -141,6 +157,9 @@ impl Collection {
                 | Collection::ConnectionRequests
                 | Collection::DeviceCredentials
                 | Collection::SessionTraces
+                | Collection::StarstateDocuments
+                | Collection::StarstateSessions
+                | Collection::StarstateJobs
         )
     }
 }
@@ -477,6 +496,16 @@ pub trait Store: Send + Sync {
     /// its first session is written.
     async fn note_movement(&self, device_id: &str, command_key: &str, report: MovementReport)
     -> Result<(), StoreError>;
+
+    /// Keeps entries of a ledger by their sequence; what is kept under one already is replaced. Durable when it returns. An entry is up
+    /// to whoever writes it, and at most [`MAX_LEDGER_ENTRY`] bytes: [`StoreError::Invalid`] for a larger one, and then none is kept.
+    async fn record_entries(&self, ledger: &str, entries: Vec<(u64, Vec<u8>)>) -> Result<(), StoreError>;
+
+    /// A ledger's entries in the order of their sequence; none of one that is not known.
+    async fn ledger_entries(&self, ledger: &str) -> Result<Vec<(u64, Vec<u8>)>, StoreError>;
+
+    /// Forgets a ledger. Returns how many entries it had.
+    async fn forget_ledger(&self, ledger: &str) -> Result<u64, StoreError>;
 
     /// A secret that all nodes of a shared store have in common: what is stored under this name, or else the proposal, which is
     /// stored then. Other stores keep none.

@@ -11,6 +11,7 @@ pub mod embedded;
 pub mod file;
 mod find;
 mod index_names;
+mod ledger;
 mod listing;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
@@ -18,8 +19,8 @@ mod record;
 mod scoped;
 
 pub use contract::{
-    Collection, Lease, LeaseState, Listing, MAX_OPEN_TASKS, Resumption, Statistics, Store, StoreError, StoreOptions,
-    StoredEvent,
+    Collection, Lease, LeaseState, Listing, MAX_LEDGER_ENTRY, MAX_OPEN_TASKS, Resumption, Statistics, Store,
+    StoreError, StoreOptions, StoredEvent,
 };
 pub use document::{device_document, value_json};
 pub use embedded::{EmbeddedStore, Restored};

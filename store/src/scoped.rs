@@ -391,6 +391,7 @@ impl ScopedStore {
     fn is_limited_by_device(&self, listing: Listing) -> bool {
         let belongs_to_device = match listing {
             Listing::Tasks | Listing::Faults | Listing::Operations | Listing::Transfers | Listing::Uploads => true,
+            Listing::Documents(Collection::StarstateSessions) => true,
             Listing::Files | Listing::Documents(_) => false,
         };
         belongs_to_device && !self.sees_all_devices()

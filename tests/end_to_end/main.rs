@@ -22,6 +22,7 @@ mod provisioning;
 mod replaying;
 mod session_history;
 mod simulating_router;
+mod starstate;
 mod starstate_cli;
 #[path = "../test_store.rs"]
 mod test_store;

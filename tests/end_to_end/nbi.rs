@@ -235,7 +235,7 @@ macro_rules! conversations {
     };
 }
 
-conversations!(routes, lists, tasks, documents, files_and_transfers, traps, clients, accounts);
+conversations!(routes, lists, tasks, documents, files_and_transfers, traps, clients, accounts, starstate);
 
 /// The first cells of all rows in the tables of a page.
 fn rows(page: &str) -> Vec<String> {

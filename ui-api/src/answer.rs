@@ -114,6 +114,8 @@ fn plain(text: &str) -> String {
 pub enum Refusal {
     /// 400, with what is wrong.
     BadRequest(String),
+    /// 400, with a list of `{path, severity, message}`.
+    Issues(Json),
     /// 401
     Unauthorized,
     /// 403, with what would be needed.
@@ -170,6 +172,9 @@ impl Refusal {
     pub fn into_answer(self) -> Answer {
         match self {
             Refusal::BadRequest(message) => Answer::text(StatusCode::BAD_REQUEST, message),
+            Refusal::Issues(issues) => {
+                Answer::json(StatusCode::BAD_REQUEST, &serde_json::json!({ "issues": issues }))
+            }
             Refusal::Unauthorized => Answer::text(
                 StatusCode::UNAUTHORIZED,
                 "401 Unauthorized: credentials are required: a user and password by Basic authentication, or an API key as X-API-Key, as Bearer token, or as password of Basic authentication",

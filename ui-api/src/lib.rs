@@ -23,7 +23,8 @@ pub use connection::request_line;
 pub use files::{Direction, FileServer, Grant, PathRefusal, UploadLimits, UrlSigner, content_mark, serve_files};
 pub use metrics::{MetricsSource, serve_metrics};
 pub use nbi::{
-    ConfigurationFollower, DeviceWaker, DocumentPlace, DocumentProblem, HostPinger, Nbi, NbiOptions, NbiStatistics,
-    PingError, PlanError, PlanRequest, PlanSubject, Planner, RepairReport, SessionBoard, SessionHistory, SessionPhase,
-    SessionWatch, StatusSource, check_document, serve,
+    Acted, ActionDetails, ConfigurationFollower, DeviceWaker, DocumentPlace, DocumentProblem, HostPinger, Nbi,
+    NbiOptions, NbiStatistics, NewRouterSession, PingError, PlanError, PlanRequest, PlanSubject, Planner, RepairReport,
+    RouterAction, RouterError, RouterSession, RouterSessions, SessionBoard, SessionHistory, SessionPhase, SessionWatch,
+    StatusSource, check_document, serve,
 };

@@ -176,7 +176,7 @@ impl Session {
                 Progress::Send(request, purpose) => return self.send(request, purpose),
                 Progress::Extensions(calls) => {
                     self.state = State::Waiting;
-                    return Output::Extensions(calls);
+                    return Output::Extensions(self.with_address(calls));
                 }
                 Progress::Done => self.end_cycle(configuration),
             }
@@ -394,6 +394,9 @@ impl Session {
     }
 
     fn wanted_extensions(&mut self, configuration: &dyn Configuration) -> Option<Progress> {
+        if self.answer_known_documents() {
+            return Some(Progress::Again);
+        }
         let cycle = self.cycle.as_mut()?;
         let mut calls: Vec<ExtensionCall> = Vec::new();
         let mut waiting = Sources::new();
@@ -421,6 +424,7 @@ impl Session {
     }
 
     pub(super) fn take_extension_results(&mut self, results: Vec<(ExtensionCall, Result<Json, ScriptFault>)>) {
+        self.note_documents(&results);
         let Some(level) = self.cycle.as_mut().and_then(|cycle| cycle.levels.last_mut()) else { return };
         for source in &mut level.sources {
             let SourceState::WaitingForExtension(wanted) = &source.state else { continue };

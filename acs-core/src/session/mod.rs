@@ -16,7 +16,7 @@
 //! [`cycle`] advances one set of provisions ([`level`]), [`answers`] and [`refusals`] take in what the device says, [`evaluation`]
 //! decides what runs next, [`commands`] prepares requests, [`operations`] follows what goes on afterwards, [`transfer_records`] keeps
 //! records of files, [`reports`] takes what nobody asked for, [`virtual_parameters`] nests scripts, [`quota`] bounds what is kept,
-//! [`causes`] says who wants a request.
+//! [`causes`] says who wants a request, [`starstate`] follows what configures the router beside the session.
 
 mod answers;
 mod causes;
@@ -34,6 +34,7 @@ mod refusals;
 mod reports;
 mod restarts;
 pub mod settings;
+mod starstate;
 mod transfer_records;
 mod virtual_parameters;
 
@@ -66,6 +67,7 @@ use evaluation::Evaluation;
 use level::WriteNote;
 use quota::{InformRoom, MAX_LINES, MAX_NAME, Room, shortened};
 use settings::Settings;
+use starstate::Documents;
 
 pub use evaluation::TreeContext;
 
@@ -182,6 +184,9 @@ pub struct Session {
     state: State,
     cycle: Option<Cycle>,
     outstanding: Option<Outstanding>,
+    /// What came of StarState documents in this session.
+    #[serde(default)]
+    starstate: Documents,
     /// The time that the next knowledge gets: the session's timestamp plus two per answer: reads get it, writes the one behind it.
     stamp: i64,
     cycles: u32,
@@ -292,6 +297,7 @@ impl Session {
             state: State::Informed,
             cycle: None,
             outstanding: None,
+            starstate: Documents::default(),
             stamp: timestamp + 2,
             cycles: 0,
             evaluations: 0,
@@ -321,6 +327,11 @@ impl Session {
             (State::Informed, Input::Ready) => {
                 self.state = State::Driving;
                 self.expire_operations(configuration);
+                let jobs = self.jobs_to_follow();
+                if !jobs.is_empty() {
+                    self.state = State::Waiting;
+                    return Output::Extensions(self.with_address(jobs));
+                }
                 self.advance(configuration)
             }
             (State::Driving, Input::Response(response)) => {
@@ -354,7 +365,12 @@ impl Session {
             }
             (State::Waiting, Input::Extensions(results)) => {
                 self.state = State::Driving;
-                self.take_extension_results(results);
+                let results = starstate::without_address(results);
+                if self.is_following() {
+                    self.take_job_reports(results, configuration);
+                } else {
+                    self.take_extension_results(results);
+                }
                 self.advance(configuration)
             }
             // A device may report while the server asks, too; the request stays outstanding.

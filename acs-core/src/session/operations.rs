@@ -127,7 +127,7 @@ impl Session {
         }
     }
 
-    fn store_operation(&mut self, operation: Operation) {
+    pub(super) fn store_operation(&mut self, operation: Operation) {
         self.changed_operations.insert(operation.command_key.clone());
         self.operations.insert(operation.command_key.clone(), operation);
     }
@@ -144,7 +144,7 @@ impl Session {
     }
 
     /// The channels behind sources, each with all its provisions.
-    fn channels_of(&self, sources: &Sources) -> BTreeMap<String, Vec<ProvisionCall>> {
+    pub(super) fn channels_of(&self, sources: &Sources) -> BTreeMap<String, Vec<ProvisionCall>> {
         let Some(cycle) = &self.cycle else { return BTreeMap::new() };
         let Some(level) = cycle.levels.first() else { return BTreeMap::new() };
         let lowest = cycle.lowest_sources(sources);
@@ -212,6 +212,8 @@ impl Session {
                 OperationKind::Reboot | OperationKind::FactoryReset | OperationKind::ScheduleInform => {
                     settings.confirmation_timeout
                 }
+                // Its end is asked for in each session.
+                OperationKind::StarState => i64::MAX,
             };
             operation.timestamp.saturating_add(operation.delay).saturating_add(patience) <= now
         };

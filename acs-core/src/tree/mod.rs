@@ -85,7 +85,7 @@ pub struct ClearAttributes {
 }
 
 /// Roots that the server itself keeps: nothing below them is ever asked of the device, nor removed by its answers.
-pub const LOCAL_ROOTS: [&str; 12] = [
+pub const LOCAL_ROOTS: [&str; 13] = [
     "DeviceID",
     "Events",
     "Tags",
@@ -97,6 +97,7 @@ pub const LOCAL_ROOTS: [&str; 12] = [
     "ScheduledDownloads",
     "DUStateChanges",
     "RequestDownload",
+    "StarState",
     "VirtualParameters",
 ];
 

@@ -13,6 +13,7 @@ use store::Store;
 use ui_api::{MetricsSource, Nbi};
 
 use crate::live::LiveConfiguration;
+use crate::routers::RouterCounts;
 use crate::waker::RequestCounts;
 use exposition::Samples;
 
@@ -31,6 +32,8 @@ pub struct Metrics {
     pub configuration: Arc<LiveConfiguration>,
     /// Connection requests.
     pub requests: Arc<RequestCounts>,
+    /// Routers, when they are configured here.
+    pub routers: Option<Arc<RouterCounts>>,
 }
 
 #[async_trait]
@@ -43,6 +46,7 @@ impl MetricsSource for Metrics {
         self.add_work(&mut samples);
         self.add_store(&mut samples).await;
         self.add_nbi(&mut samples);
+        self.add_routers(&mut samples);
         process::add(&mut samples);
         samples.text(METRICS)
     }
@@ -134,6 +138,20 @@ impl Metrics {
         for (file, bytes) in [("database", statistics.database_bytes), ("log", statistics.log_bytes)] {
             samples.add_with("lodestar_store_bytes", &[("file", file)], bytes as f64);
         }
+    }
+
+    fn add_routers(&self, samples: &mut Samples) {
+        let Some(counts) = &self.routers else { return };
+        for (result, counter) in ["done", "warning", "failed"].into_iter().zip(&counts.operations) {
+            samples.add_with("lodestar_starstate_operations_total", &[("result", result)], read(counter));
+        }
+        samples.add("lodestar_starstate_applied_total", read(&counts.applied));
+        samples.add("lodestar_starstate_applied_seconds_total", read(&counts.milliseconds) / 1e3);
+        for (code, count) in counts.failures.lock().iter() {
+            samples.add_with("lodestar_starstate_failures_total", &[("code", code)], *count as f64);
+        }
+        samples.add("lodestar_starstate_rollbacks_total", read(&counts.rolled_back));
+        samples.add("lodestar_starstate_jobs", read(&counts.open));
     }
 
     fn add_nbi(&self, samples: &mut Samples) {

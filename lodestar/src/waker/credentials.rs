@@ -1,13 +1,12 @@
 //! Which credentials a device is given: those of `cwmp.connectionRequestAuth`, one after the other, then what it took last.
 
 use acs_core::expression::{Context, Evaluated, Expression, OutsideAnswers, OutsideCall, Scalar};
-use acs_core::script::ExtensionCall;
+use acs_core::script::ScriptFault;
 use async_trait::async_trait;
 use cwmp::ExtensionCaller;
 use cwmp::connection_request::{ConnectionRequestError, Credentials};
 
-/// Calls that one expression may make; more is a mistake.
-const MOST_CALLS: usize = 16;
+use crate::outside::{self, MOST_CALLS};
 
 /// What is asked with credentials.
 #[async_trait]
@@ -62,11 +61,9 @@ impl CredentialSource<'_> {
     }
 
     async fn extension(&self, call: &OutsideCall) -> Result<Scalar, ConnectionRequestError> {
-        let arguments = call.arguments.iter().map(Scalar::to_json).collect();
-        match self.extensions.call(ExtensionCall { arguments }).await {
-            Ok(value) => Ok(Scalar::from_json(&value).unwrap_or(Scalar::Null)),
-            Err(fault) => Err(ConnectionRequestError::Failed(format!("the extension failed: {}", fault.message))),
-        }
+        let failed =
+            |fault: ScriptFault| ConnectionRequestError::Failed(format!("the extension failed: {}", fault.message));
+        outside::extension(self.extensions, call).await.map_err(failed)
     }
 }
 
@@ -82,7 +79,7 @@ fn credentials_of(call: &OutsideCall) -> Credentials {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use acs_core::expression::parse;
-    use acs_core::script::ScriptFault;
+    use acs_core::script::ExtensionCall;
     use serde_json::{Value as Json, json};
 
     use super::*;

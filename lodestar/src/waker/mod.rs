@@ -46,7 +46,6 @@ use ui_api::{DeviceWaker, SessionBoard, SessionPhase, SessionWatch};
 
 use crate::live::LiveConfiguration;
 use credentials::{CredentialSource, Presenting};
-use facts::DeviceFacts;
 use limits::Limiter;
 use methods::{DEFAULT_ORDER, Method, parse_order};
 use record::WakingRecord;
@@ -55,6 +54,7 @@ use xmpp::OverXmpp;
 
 pub use counts::RequestCounts;
 pub use directory::Directory;
+pub(crate) use facts::DeviceFacts;
 pub use limits::RequestRates;
 pub use xmpp::XmppRequests;
 

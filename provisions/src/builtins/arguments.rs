@@ -70,6 +70,23 @@ impl<'a> Arguments<'a> {
         self.json(index).as_str().ok_or_else(|| self.wrong(index, expected))
     }
 
+    /// A StarState document, or the name of one.
+    pub(super) fn document(self, index: usize) -> Result<Json, Stop> {
+        match self.json(index) {
+            Json::String(name) if !name.trim().is_empty() && !name.trim().starts_with('{') => Ok(name.as_str().into()),
+            _ => self.object(index, "a document or its name"),
+        }
+    }
+
+    /// An object, also as text: presets have no other arguments.
+    pub(super) fn object(self, index: usize, expected: &str) -> Result<Json, Stop> {
+        let object = match self.json(index) {
+            Json::String(text) => serde_json::from_str(text).unwrap_or_default(),
+            json => json.clone(),
+        };
+        if object.is_object() { Ok(object) } else { Err(self.wrong(index, expected)) }
+    }
+
     pub(super) fn value(self, index: usize) -> Result<Value, Stop> {
         match self.json(index) {
             Json::Bool(value) => Ok(Value::Bool(*value)),

@@ -13,6 +13,7 @@
 //! | `scheduleInform(seconds)` | an Inform in so many seconds, each time it runs |
 //! | `changeDUState(operation, …)` | operations on deployment units, each an object as tasks have it |
 //! | `rpc(request)` | a request as it is; for tasks |
+//! | `starstate(document[, options])` | that the router is what the StarState document says, which a job of its own sees to; the document's name, or it itself |
 //! | `instances(path, count)` | exactly so many instances; `"+1"` and `"-1"` are relative to how many there are when it starts |
 //!
 //! Wrong arguments fail with `script.Error`, "Invalid arguments". Built-ins run again from their start in each round, like
@@ -25,9 +26,11 @@ mod tests;
 use acs_core::declaration::{Freshness, InstanceCount, Named, Wanted};
 use acs_core::path::{Alias, Path, Segment};
 use acs_core::rpc::AcsRequest;
-use acs_core::script::{Handle, HostError, Outcome, ScriptFault, ScriptKind, ScriptRun, ScriptRunner, Suspended};
+use acs_core::script::{
+    Handle, HostError, Interrupt, Outcome, ScriptFault, ScriptKind, ScriptRun, ScriptRunner, Suspended,
+};
 use acs_core::value::{Value, XsdType};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use arguments::Arguments;
 
@@ -36,7 +39,7 @@ use arguments::Arguments;
 pub struct Builtins;
 
 /// The names of the built-in provisions. A stored script of the same name goes before.
-pub const BUILTIN_NAMES: [&str; 12] = [
+pub const BUILTIN_NAMES: [&str; 13] = [
     "refresh",
     "value",
     "tag",
@@ -49,6 +52,7 @@ pub const BUILTIN_NAMES: [&str; 12] = [
     "changeDUState",
     "rpc",
     "instances",
+    "starstate",
 ];
 
 /// Whether a provision is built in.
@@ -76,11 +80,13 @@ impl ScriptRunner for Builtins {
             "changeDUState" => change_du_state(&mut run, arguments),
             "rpc" => rpc(&mut run, arguments),
             "instances" => instances(&mut run, arguments),
+            "starstate" => starstate(&mut run, arguments),
             _ => return (run, None),
         };
         let outcome = match result {
             Ok(()) => Outcome::Finished(serde_json::Value::Null),
             Err(Stop::Suspended) => Outcome::Suspended,
+            Err(Stop::WaitsForExtension) => Outcome::WaitingForExtension,
             Err(Stop::Failed(error)) => Outcome::Failed(error.into_fault(name)),
         };
         (run, Some(outcome))
@@ -91,6 +97,7 @@ impl ScriptRunner for Builtins {
 #[derive(Debug)]
 enum Stop {
     Suspended,
+    WaitsForExtension,
     Failed(BuiltinError),
 }
 
@@ -118,8 +125,12 @@ impl<E: Into<BuiltinError>> From<E> for Stop {
 impl BuiltinError {
     fn into_fault(self, name: &str) -> ScriptFault {
         let message = self.to_string();
-        let detail = json!({ "name": "Error", "message": message, "script": name });
-        ScriptFault { code: "script.Error".to_owned(), message: format!("{name}: {message}"), detail: Some(detail) }
+        let message = format!("{name}: {message}");
+        if let BuiltinError::Host(HostError::Extension { code, detail, .. }) = self {
+            return ScriptFault { code, message, detail };
+        }
+        let detail = json!({ "name": "Error", "message": self.to_string(), "script": name });
+        ScriptFault { code: "script.Error".to_owned(), message, detail: Some(detail) }
     }
 }
 
@@ -327,6 +338,17 @@ fn existing_instances(run: &mut ScriptRun, path: &Path, known_at: i64) -> Result
     let handle = declare(run, path.clone(), fresh, Wanted::default())?;
     let matches = run.read(handle)?;
     Ok(u32::try_from(matches.list.len()).unwrap_or(u32::MAX))
+}
+
+fn starstate(run: &mut ScriptRun, arguments: Arguments<'_>) -> Result<(), Stop> {
+    arguments.count("a document or its name, optionally options", 1..=2)?;
+    let document = arguments.document(0)?;
+    let options = if arguments.is_given(1) { arguments.object(1, "an object of options")? } else { Json::Null };
+    match run.starstate(document, options) {
+        Ok(_) => Ok(()),
+        Err(Interrupt::Suspended) => Err(Stop::WaitsForExtension),
+        Err(Interrupt::Error(error)) => Err(error.into()),
+    }
 }
 
 fn counted(count: InstanceCount) -> Wanted {

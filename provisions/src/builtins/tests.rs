@@ -6,6 +6,7 @@ use std::sync::Arc;
 use acs_core::clock::now_interval;
 use acs_core::declaration::Declaration;
 use acs_core::script::{Memory, RunRecord, SessionFacts};
+use acs_core::starstate::StarStateCall;
 use acs_core::tree::DeviceTree;
 use acs_core::value::TypedValue;
 use serde_json::{Value as Json, json};
@@ -259,4 +260,39 @@ fn there_are_no_others() {
         assert!(Builtins.run(ScriptKind::VirtualParameter, name, new()).1.is_none(), "{name}");
     }
     assert!(!is_builtin("wifi") && Builtins.run(ScriptKind::Provision, "wifi", new()).1.is_none());
+}
+
+#[test]
+fn a_document_is_asked_for_and_its_failure_is_the_provisions() {
+    let tree: Arc<DeviceTree> = DeviceTree::new().into();
+    let asked = |arguments: &Json| {
+        let (record, outcome) = run("starstate", arguments, &tree, Memory::default());
+        assert_eq!(outcome, Some(Outcome::WaitingForExtension), "{arguments}");
+        record
+    };
+    let asks =
+        |record: &RunRecord| serde_json::to_value(StarStateCall::of(&record.extensions[0]).unwrap().ask).unwrap();
+    for (arguments, document, options) in [
+        (json!(["home"]), json!("home"), Json::Null),
+        (json!(["home", null]), json!("home"), Json::Null),
+        (json!([{"choose": {}}, {"port": 8728}]), json!({"choose": {}}), json!({"port": 8728})),
+        (json!([" {\"choose\": {}}", "{\"port\": 8728}"]), json!({"choose": {}}), json!({"port": 8728})),
+    ] {
+        let expected = json!({"ensure": {"document": document, "options": options}});
+        assert_eq!(asks(&asked(&arguments)), expected, "{arguments}");
+    }
+    let call = asked(&json!(["home"])).extensions.remove(0);
+    let answered = |answer: Json| {
+        let mut memory = asked(&json!(["home"])).memory;
+        memory.set_extension_result(call.arguments.clone(), Ok(answer));
+        run("starstate", &json!(["home"]), &tree, memory).1.unwrap()
+    };
+    assert_eq!(answered(json!({"status": "applying"})), Outcome::Finished(Json::Null));
+    let fault = json!({"code": "starstate.step_failed", "message": "refused", "detail": null});
+    let Outcome::Failed(fault) = answered(json!({"status": "failed", "fault": fault})) else { panic!("no fault") };
+    assert_eq!((fault.code.as_str(), fault.message.as_str()), ("starstate.step_failed", "starstate: refused"));
+    for arguments in [json!([]), json!([5]), json!([" "]), json!(["{"]), json!(["a", "b"]), json!(["a", {}, 1])] {
+        let (_, outcome) = run("starstate", &arguments, &tree, Memory::default());
+        assert!(matches!(outcome, Some(Outcome::Failed(_))), "{arguments}");
+    }
 }

@@ -1,4 +1,4 @@
-//! `commit ext exit log now random random_seed`.
+//! `commit ext exit log now random random_seed starstate`.
 
 use acs_core::script::Interrupt;
 use rhai::{Dynamic, FuncRegistration, Module, NativeCallContext, Shared};
@@ -35,6 +35,12 @@ pub fn register(module: &mut Module) {
             run.seed_random(&seed);
             Ok(())
         })
+    });
+    add(module, "starstate", |context: NativeCallContext, document: Dynamic| {
+        starstate(&context, &document, &Dynamic::UNIT)
+    });
+    add(module, "starstate", |context: NativeCallContext, document: Dynamic, options: Dynamic| {
+        starstate(&context, &document, &options)
     });
     add(module, "exit", |context: NativeCallContext| exit(&context, Dynamic::UNIT));
     add(module, "exit", |context: NativeCallContext, value: Dynamic| exit(&context, value));
@@ -76,6 +82,24 @@ fn extension(context: &NativeCallContext, arguments: &mut [&mut Dynamic]) -> Nat
     run.hand_out(arguments.iter().map(json_size).sum(), position)?;
     let result = run.with(position, |run| run.extension(arguments))?;
     Ok(from_json(&result))
+}
+
+fn starstate(context: &NativeCallContext, document: &Dynamic, options: &Dynamic) -> Native<Dynamic> {
+    let position = context.call_position();
+    let run = run_of(context)?;
+    if !document.is_string() && !document.is_map() {
+        let message = format!("starstate: expected a document or its name, not {}", describe(document));
+        return Err(run.refuse(message, position));
+    }
+    if !options.is_map() && !options.is_unit() {
+        let message = format!("starstate: the options must be a map, not {}", describe(options));
+        return Err(run.refuse(message, position));
+    }
+    let document = run.to_json("a document of starstate", document, position)?;
+    let options = run.to_json("an option of starstate", options, position)?;
+    run.hand_out(json_size(&document) + json_size(&options), position)?;
+    let report = run.with(position, |run| run.starstate(document, options))?;
+    Ok(from_json(&report))
 }
 
 fn log(context: &NativeCallContext, message: &Dynamic, meta: &Dynamic) -> Native<()> {

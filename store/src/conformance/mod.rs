@@ -10,6 +10,7 @@ pub mod files;
 pub mod generated;
 pub mod heartbeats;
 pub mod leases;
+pub mod ledgers;
 pub mod queries;
 pub mod scopes;
 pub mod suspended;
@@ -50,6 +51,7 @@ macro_rules! conformance {
             heartbeats: a_missing_heartbeat_is_told_once, nobody_is_missing_before_his_time;
             leases: one_owner_at_a_time, a_lease_that_has_passed_on_writes_nothing, expired_leases_pass_on,
                 who_begins_anew_takes_the_lease;
+            ledgers: entries_are_kept_by_sequence, a_ledger_is_forgotten_as_a_whole, entries_that_are_too_large_are_refused;
             suspended: a_session_goes_on_elsewhere, one_of_a_crowd_resumes, a_session_that_went_on_is_written_by_its_successor,
                 nobody_resumes_what_began_anew, an_expired_session_is_not_resumed, large_sessions_are_kept;
             files: files_are_kept_in_chunks, a_file_is_replaced_at_the_end, an_unfinished_file_leaves_nothing,

@@ -13,6 +13,7 @@ mod files;
 mod heartbeats;
 mod index;
 mod leases;
+mod ledgers;
 mod lists;
 mod maintenance;
 mod plan;

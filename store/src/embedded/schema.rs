@@ -7,7 +7,7 @@ use super::failed;
 use crate::StoreError;
 
 /// Steps from an empty file to the present schema. Never change one that was released; add another.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE device (
         no INTEGER PRIMARY KEY,
@@ -123,6 +123,14 @@ const MIGRATIONS: [&str; 4] = [
     ALTER TABLE device ADD COLUMN heartbeat_due INTEGER;
     ALTER TABLE device ADD COLUMN heartbeat_patience INTEGER;
     CREATE INDEX device_heartbeat_due ON device (heartbeat_due) WHERE heartbeat_due IS NOT NULL;
+",
+    "
+    CREATE TABLE ledger_entry (
+        ledger TEXT NOT NULL,
+        sequence INTEGER NOT NULL,
+        content BLOB NOT NULL,
+        PRIMARY KEY (ledger, sequence)
+    ) WITHOUT ROWID;
 ",
 ];
 

@@ -16,8 +16,9 @@ use tokio::sync::watch;
 
 use super::devices::{self, EncodedChange};
 use super::readers::Lane;
-use super::{EmbeddedStore, documents, failed, files, heartbeats, index, lists, scan, tasks, transfers};
+use super::{EmbeddedStore, documents, failed, files, heartbeats, index, ledgers, lists, scan, tasks, transfers};
 use crate::index_names::{field_of_name, name_of_field};
+use crate::ledger::check_entries;
 use crate::{
     Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, Listing, Records, Resumption, Statistics, Store,
     StoreError, StoredEvent, UploadUsage,
@@ -300,6 +301,22 @@ impl Store for EmbeddedStore {
     ) -> Result<(), StoreError> {
         let (device, key, bounds) = (device_id.to_owned(), command_key.to_owned(), self.transfer_bounds());
         self.write(move |connection| transfers::add_movement(connection, &device, &key, &report, bounds)).await
+    }
+
+    async fn record_entries(&self, ledger: &str, entries: Vec<(u64, Vec<u8>)>) -> Result<(), StoreError> {
+        check_entries(ledger, &entries)?;
+        let ledger = ledger.to_owned();
+        self.write(move |connection| ledgers::record(connection, &ledger, &entries)).await
+    }
+
+    async fn ledger_entries(&self, ledger: &str) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        let ledger = ledger.to_owned();
+        self.read(move |connection| ledgers::entries(connection, &ledger)).await
+    }
+
+    async fn forget_ledger(&self, ledger: &str) -> Result<u64, StoreError> {
+        let ledger = ledger.to_owned();
+        self.write(move |connection| ledgers::forget(connection, &ledger)).await
     }
 
     async fn health(&self) -> Result<(), StoreError> {

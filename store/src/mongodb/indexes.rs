@@ -9,8 +9,8 @@ use mongodb::{Collection, IndexModel};
 use super::leases::OWNER;
 use super::names::{Place, device_place};
 use super::{MongoStore, failed, has_code};
-use crate::StoreError;
 use crate::index_names::{field_of_name, name_of_field};
+use crate::{Collection as Listed, StoreError};
 
 /// The server's code for a collection that is not there.
 const NO_SUCH_COLLECTION: i32 = 26;
@@ -51,6 +51,8 @@ impl MongoStore {
             index_with(doc! { OWNER: 1 }, owned()),
         ];
         let (files, uploads) = (self.bucket(false), self.bucket(true));
+        let ledgers = self.ledgers();
+        let sessions = self.documents(Listed::StarstateSessions);
         let all: Vec<(&Collection<Document>, Vec<IndexModel>)> = vec![
             (&self.devices, of_devices),
             (&self.tasks, vec![index(doc! { "device": 1, "timestamp": 1 })]),
@@ -75,6 +77,8 @@ impl MongoStore {
                     index_with(doc! { OWNER: 1 }, owned()),
                 ],
             ),
+            (&ledgers, vec![index(doc! { "ledger": 1, "sequence": 1 })]),
+            (&sessions, vec![index(doc! { "device": 1 }), index(doc! { "status": 1 })]),
             (&self.suspended, vec![expiring(doc! { "expires": 1 }, Duration::ZERO)]),
             (files.chunks(), vec![index_with(doc! { "files_id": 1, "n": 1 }, unique())]),
             (files.files(), vec![index(doc! { "filename": 1, "uploadDate": 1 }), index(doc! { "content": 1 })]),

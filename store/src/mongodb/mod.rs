@@ -3,7 +3,7 @@
 //! Collections and documents are those of the incumbent, read as any version of it wrote them, so that its database can be taken
 //! over as it is. What it does not know is in fields and collections of its own: `_lodestar` in devices, `lodestar` in faults and
 //! operations, `state` and its kin in tasks; `endedTasks`, `transfers`, `outbox`, `counters`, `leases`,
-//! `suspendedSessions`, `secrets`, the bucket `uploads`.
+//! `suspendedSessions`, `secrets`, `ledgerEntries`, the bucket `uploads`.
 //!
 //! # What is written together
 //!
@@ -31,6 +31,7 @@ mod heartbeats;
 mod indexes;
 mod journal;
 mod leases;
+mod ledgers;
 mod lists;
 mod names;
 mod records;

@@ -21,6 +21,7 @@ use super::records::read_fault;
 use super::tasks::UNDECIDED;
 use super::values::{object_id, time_or_number};
 use super::{MongoStore, documents, failed};
+use crate::ledger::check_entries;
 use crate::{
     Collection, FileInfo, FileMetadata, FileWriter, Find, Lease, LeaseState, Listing, Records, Resumption, Statistics,
     Store, StoreError, StoredEvent, UploadUsage,
@@ -282,6 +283,19 @@ impl Store for MongoStore {
 
     async fn shared_secret(&self, name: &str, proposal: Vec<u8>) -> Result<Vec<u8>, StoreError> {
         self.agree_on(name, proposal).await
+    }
+
+    async fn record_entries(&self, ledger: &str, entries: Vec<(u64, Vec<u8>)>) -> Result<(), StoreError> {
+        check_entries(ledger, &entries)?;
+        self.record_all(ledger, entries).await
+    }
+
+    async fn ledger_entries(&self, ledger: &str) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+        self.read_ledger(ledger).await
+    }
+
+    async fn forget_ledger(&self, ledger: &str) -> Result<u64, StoreError> {
+        self.forget_all(ledger).await
     }
 
     async fn free_disk(&self) -> Result<Option<u64>, StoreError> {

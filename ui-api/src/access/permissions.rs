@@ -16,7 +16,7 @@ use store::{Change, ChangeKind, Collection, DATE_FIELDS, Find, Guard, Listing, O
 use super::users::check_role;
 
 /// What permissions are about. `secrets` is whether values of secret parameters are shown.
-pub const RESOURCES: [&str; 16] = [
+pub const RESOURCES: [&str; 18] = [
     "devices",
     "tasks",
     "faults",
@@ -29,6 +29,8 @@ pub const RESOURCES: [&str; 16] = [
     "objects",
     "config",
     "files",
+    "starstateDocuments",
+    "starstateSessions",
     "users",
     "permissions",
     "apiKeys",
@@ -39,7 +41,7 @@ const SECRETS: &str = "secrets";
 
 /// Whether the records of a resource belong to devices, or are devices.
 pub fn is_of_devices(resource: &str) -> bool {
-    matches!(resource, "devices" | "tasks" | "faults" | "operations" | "transfers" | "uploads")
+    matches!(resource, "devices" | "tasks" | "faults" | "operations" | "transfers" | "uploads" | "starstateSessions")
 }
 
 /// How much is permitted; each level has those before.

@@ -98,7 +98,10 @@ pub async fn check_document(collection: Collection, name: &str, document: &Json)
         | Collection::Permissions
         | Collection::ConnectionRequests
         | Collection::DeviceCredentials
-        | Collection::SessionTraces => Vec::new(),
+        | Collection::SessionTraces
+        | Collection::StarstateDocuments
+        | Collection::StarstateSessions
+        | Collection::StarstateJobs => Vec::new(),
     }
 }
 

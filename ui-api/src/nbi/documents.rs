@@ -72,7 +72,10 @@ async fn read(collection: Collection, name: &str, body: &[u8]) -> Result<Accepte
         | Collection::Permissions
         | Collection::ConnectionRequests
         | Collection::DeviceCredentials
-        | Collection::SessionTraces => return Err(Refusal::NotFound),
+        | Collection::SessionTraces
+        | Collection::StarstateDocuments
+        | Collection::StarstateSessions
+        | Collection::StarstateJobs => return Err(Refusal::NotFound),
     };
     let problems = check_document(collection, name, &document).await;
     let lines =

@@ -14,7 +14,7 @@ use super::{device_id, secrets, summary};
 use crate::answer::{Answer, Refusal};
 
 /// The number of matches, whatever `skip` and `limit` say.
-const TOTAL: HeaderName = HeaderName::from_static("total");
+pub const TOTAL: HeaderName = HeaderName::from_static("total");
 /// Says that secrets are left out, for those who would take `***` for a value.
 const MASKED: HeaderName = HeaderName::from_static("lodestar-masked");
 /// Documents are sent in pieces of about this size.

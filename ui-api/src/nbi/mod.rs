@@ -12,6 +12,7 @@
 //!        ├ tasks           queueing, waking, waiting
 //!        ├ plans           what a session would do
 //!        ├ session_history what sessions did
+//!        ├ starstate       what routers behind devices are to be
 //!        ├ events          what happens, as it happens
 //!        ├ health, ping    whether the server works, and hosts answer
 //!        └ openapi         all of it, described
@@ -38,6 +39,7 @@ mod routes;
 mod secrets;
 mod session_history;
 mod sessions;
+mod starstate;
 mod statistics;
 mod summary;
 mod target;
@@ -77,6 +79,7 @@ pub use ping::{HostPinger, PingError};
 pub use plans::{PlanError, PlanRequest, PlanSubject, Planner};
 pub use session_history::SessionHistory;
 pub use sessions::{ConfigurationFollower, DeviceWaker, RepairReport, SessionBoard, SessionPhase, SessionWatch};
+pub use starstate::{Acted, ActionDetails, NewRouterSession, RouterAction, RouterError, RouterSession, RouterSessions};
 pub use statistics::NbiStatistics;
 
 /// This server's version.
@@ -134,6 +137,7 @@ pub struct Nbi {
     repairs: Option<Arc<dyn RepairReport>>,
     pinger: Option<Arc<dyn HostPinger>>,
     history: Option<Arc<dyn SessionHistory>>,
+    routers: Option<Arc<dyn RouterSessions>>,
     events: Arc<EventFeed>,
     health: HealthCheck,
     statistics: Arc<NbiStatistics>,
@@ -183,6 +187,7 @@ impl Nbi {
             repairs: None,
             pinger: None,
             history: None,
+            routers: None,
             events: Arc::default(),
             health: HealthCheck::default(),
             statistics: Arc::default(),
@@ -230,6 +235,12 @@ impl Nbi {
     #[must_use]
     pub fn with_session_history(self, history: Arc<dyn SessionHistory>) -> Nbi {
         Nbi { history: Some(history), ..self }
+    }
+
+    /// The same with somebody who configures routers; without, there is no `/starstate`.
+    #[must_use]
+    pub fn with_router_sessions(self, routers: Arc<dyn RouterSessions>) -> Nbi {
+        Nbi { routers: Some(routers), ..self }
     }
 
     /// What it counts.
@@ -322,6 +333,16 @@ impl Nbi {
         let store = &ScopedStore::new(self.store.clone(), scope);
         let reveal = principal.reveals(now);
         let parameters = Parameters::parse(parts.uri.query().unwrap_or_default());
+        if let Route::StarState(route) = &route {
+            let routers = self.routers.as_deref().ok_or(Refusal::NotFound)?;
+            let is_head = parts.method == Method::HEAD;
+            let asked = starstate::Asked { routers, store, reveal, is_head };
+            return match parts.method {
+                Method::GET | Method::HEAD => asked.get(route, &parameters).await,
+                Method::DELETE => asked.delete(route).await,
+                _ => asked.write(route, &read_body(body, self.options.body_limit).await?).await,
+            };
+        }
         let answer = match parts.method {
             Method::GET | Method::HEAD if route == Route::Events => {
                 let is_head = parts.method == Method::HEAD;
@@ -404,6 +425,7 @@ impl Nbi {
             | Route::Credentials(_)
             | Route::Account(_)
             | Route::Health
+            | Route::StarState(_)
             | Route::Events => Err(Refusal::NotFound),
         }
     }

@@ -74,6 +74,27 @@ pub enum Route {
     Events,
     /// `/ping/<host>`
     Ping(String),
+    /// `/starstate/…`, `/devices/<id>/starstate`
+    StarState(StarStateRoute),
+}
+
+/// What a path of StarState names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StarStateRoute {
+    /// `/starstate/documents`
+    Documents,
+    /// `/starstate/documents/<name>`
+    Document(String),
+    /// `/starstate/sessions`
+    Sessions,
+    /// `/starstate/sessions/<session>`
+    Session(String),
+    /// `/starstate/sessions/<session>/generated`
+    Generated(String),
+    /// `/starstate/sessions/<session>/<action>`
+    Action(String, String),
+    /// `/devices/<id>/starstate`
+    OfDevice(Segment),
 }
 
 /// Documents that are read and written over the NBI as they are. Users, API keys and permissions are not: see `accounts`.
@@ -155,6 +176,7 @@ impl Route {
             ("openapi.json", []) => return Some(Route::OpenApi),
             ("events", []) => return Some(Route::Events),
             ("ping", [host]) => return Some(Route::Ping(text(host))),
+            ("starstate", rest) => return StarStateRoute::find(rest).map(Route::StarState),
             _ => {}
         }
         let listed = Listed::named(&first.text)?;
@@ -166,6 +188,9 @@ impl Route {
             (Listed::Devices, [id, what]) if what.text == "credentials" => Some(Route::Credentials(id.clone())),
             (Listed::Devices, [id, what]) if plain_name(&what.text) == "connectionrequests" => {
                 Some(Route::ConnectionRequests(id.clone()))
+            }
+            (Listed::Devices, [id, what]) if what.text == "starstate" => {
+                Some(Route::StarState(StarStateRoute::OfDevice(id.clone())))
             }
             (Listed::Devices, [id, what]) if what.text == "sessions" => Some(Route::Sessions(id.clone())),
             (Listed::Devices, [id, what, session]) if what.text == "sessions" => {
@@ -224,6 +249,7 @@ impl Route {
             Route::File(_) => "/files/{name}",
             Route::Upload(_) => "/uploads/{id}",
             Route::UploadContent(_) => "/uploads/{id}/content",
+            Route::StarState(route) => route.template(),
             Route::Account(account) => account.template(),
         };
         template.to_owned()
@@ -273,6 +299,12 @@ impl Route {
             Route::Tag(..) => ADD_OR_DELETE,
             Route::Credentials(_) => WRITE,
             Route::DeviceTasks(_) | Route::Refresh(..) | Route::Plan(_) | Route::Retry(_) => ADD,
+            Route::StarState(route) => match route {
+                StarStateRoute::Document(_) => READ_OR_WRITE,
+                StarStateRoute::Sessions => READ_OR_ADD,
+                StarStateRoute::Action(..) => ADD,
+                _ => READ,
+            },
             Route::Account(account) => account.methods(),
         }
     }
@@ -294,6 +326,8 @@ impl Route {
             Route::Root | Route::Status | Route::Health | Route::OpenApi | Route::Account(_) => None,
             Route::Events => Some("events"),
             Route::Ping(_) => Some("ping"),
+            Route::StarState(StarStateRoute::Documents | StarStateRoute::Document(_)) => Some("starstateDocuments"),
+            Route::StarState(_) => Some("starstateSessions"),
             Route::List(listed) => Some(listed.name()),
             Route::Document(collection, _) => Some(collection.name()),
             Route::Device(_)
@@ -310,6 +344,35 @@ impl Route {
             Route::Transfer(_) => Some("transfers"),
             Route::File(_) => Some("files"),
             Route::Upload(_) | Route::UploadContent(_) => Some("uploads"),
+        }
+    }
+}
+
+impl StarStateRoute {
+    fn find(rest: &[Segment]) -> Option<StarStateRoute> {
+        let text = |segment: &Segment| segment.text.clone();
+        Some(match rest {
+            [what] if what.text == "documents" => StarStateRoute::Documents,
+            [what, name] if what.text == "documents" => StarStateRoute::Document(text(name)),
+            [what] if what.text == "sessions" => StarStateRoute::Sessions,
+            [what, id] if what.text == "sessions" => StarStateRoute::Session(text(id)),
+            [what, id, part] if what.text == "sessions" && part.text == "generated" => {
+                StarStateRoute::Generated(text(id))
+            }
+            [what, id, action] if what.text == "sessions" => StarStateRoute::Action(text(id), text(action)),
+            _ => return None,
+        })
+    }
+
+    fn template(&self) -> &'static str {
+        match self {
+            StarStateRoute::Documents => "/starstate/documents",
+            StarStateRoute::Document(_) => "/starstate/documents/{name}",
+            StarStateRoute::Sessions => "/starstate/sessions",
+            StarStateRoute::Session(_) => "/starstate/sessions/{session}",
+            StarStateRoute::Generated(_) => "/starstate/sessions/{session}/generated",
+            StarStateRoute::Action(..) => "/starstate/sessions/{session}/{action}",
+            StarStateRoute::OfDevice(_) => "/devices/{id}/starstate",
         }
     }
 }

@@ -10,7 +10,6 @@
 //! Not here: rules about the document as such ([`crate::validation`]), and the order of steps ([`crate::needs`]).
 
 mod builder;
-mod connections;
 mod documents;
 mod extra;
 mod facts;
@@ -25,7 +24,7 @@ mod world;
 
 pub use builder::{Builder, Draft, Rank};
 pub use documents::Documents;
-pub use facts::{Band, Facts, Radio};
+pub use facts::{Band, Facts, Radio, Region};
 pub use world::{Client, ClientConfig, Connection, Link, Network, World};
 
 use crate::decompose::{Content, Resource, decompose};

@@ -4,7 +4,6 @@
 
 mod air;
 mod behind;
-mod connections;
 mod extra;
 mod granted;
 #[path = "../kit/mod.rs"]

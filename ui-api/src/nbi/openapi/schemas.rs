@@ -4,6 +4,84 @@ use serde_json::{Value as Json, json};
 
 /// The schemas by name.
 pub fn all() -> Json {
+    let mut all = common();
+    for (name, schema) in starstate().as_object_mut().map(std::mem::take).into_iter().flatten() {
+        all[name] = schema;
+    }
+    all
+}
+
+/// Those of StarState.
+fn starstate() -> Json {
+    let any_object = |meaning: &str| json!({ "type": "object", "description": meaning });
+    json!({
+        "StarStateDocument": any_object("What a whole router is to be; both spellings are taken"),
+        "StarStateDocumentHead": {
+            "type": "object",
+            "properties": {
+                "_id": { "type": "string" },
+                "updatedAt": { "type": "string", "format": "date-time" },
+                "warnings": { "type": "array", "items": { "$ref": "#/components/schemas/StarStateIssue" } },
+            },
+        },
+        "StoredStarStateDocument": {
+            "type": "object",
+            "properties": {
+                "_id": { "type": "string" },
+                "updatedAt": { "type": "string", "format": "date-time" },
+                "warnings": { "type": "array", "items": { "$ref": "#/components/schemas/StarStateIssue" } },
+                "document": { "$ref": "#/components/schemas/StarStateDocument" },
+            },
+        },
+        "StarStateIssue": {
+            "type": "object",
+            "properties": {
+                "path": { "type": "string", "examples": ["$.wan.wanLink.foreign.wanConfigs[0].name"] },
+                "severity": { "enum": ["warning", "error"] },
+                "message": { "type": "string" },
+            },
+        },
+        "StarStateIssues": {
+            "type": "object",
+            "properties": {
+                "issues": { "type": "array", "items": { "$ref": "#/components/schemas/StarStateIssue" } },
+            },
+        },
+        "NewStarStateSession": {
+            "type": "object",
+            "required": ["device", "document"],
+            "properties": {
+                "device": { "type": "string" },
+                "document": { "type": ["string", "object"], "description": "The name of a document, or a document" },
+            },
+        },
+        "StarStateAction": {
+            "type": "object",
+            "properties": {
+                "fingerprint": { "type": "string", "description": "With apply: the plan that was reviewed" },
+                "document": { "type": ["string", "object"], "description": "With update" },
+                "options": {
+                    "type": "object",
+                    "properties": { "address": { "type": "string" }, "port": { "type": "integer" } },
+                },
+            },
+        },
+        "StarStateSession": {
+            "type": "object",
+            "properties": {
+                "_id": { "type": "string" },
+                "device": { "type": "string" },
+                "status": { "enum": ["draft", "validated", "applying", "applied", "failed", "discarded"] },
+                "createdAt": { "type": "string", "format": "date-time" },
+                "updatedAt": { "type": "string", "format": "date-time" },
+            },
+        },
+        "StarStateGenerated": any_object("`generated`: step, resource, name and value of each"),
+        "StarStateOfDevice": any_object("`job`, `session` and `drift`; null where there is none"),
+    })
+}
+
+fn common() -> Json {
     let any_object = |meaning: &str| json!({ "type": "object", "description": meaning });
     let path_names = json!({ "type": "array", "items": { "type": "string" } });
     let scalar = json!({ "type": ["string", "number", "boolean"] });

@@ -5,7 +5,6 @@ mod dns;
 mod domestic;
 mod forwarding;
 mod games;
-mod region;
 mod schedules;
 mod scripts;
 mod system;
