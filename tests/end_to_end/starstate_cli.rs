@@ -192,6 +192,44 @@ async fn what_fails_is_named_and_nothing_is_left_of_it() {
     assert_eq!(bench.configuration(), before);
 }
 
+/// Whoever is to call the router's servers gets what it takes, with the keys that the router made.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_for_those_who_call_are_written() {
+    let bench = Bench::new().await;
+    let folder = bench.folder.path().join("files");
+    let file = document("07-all-vpn-servers");
+    let file = file.to_str().unwrap();
+    let arguments = [file, "--client-files", folder.to_str().unwrap(), "--public-address", "vpn.example"];
+    let applied = bench.run("apply", &arguments);
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    let read = || -> Vec<(String, String)> {
+        let mut files: Vec<(String, String)> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+                (name, std::fs::read_to_string(path).unwrap())
+            })
+            .collect();
+        files.sort();
+        files
+    };
+    let files = read();
+    let with =
+        |ending: &str| files.iter().find(|(name, _)| name.ends_with(ending)).unwrap_or_else(|| panic!("{files:?}"));
+    let rows = bench.router.run(&["/interface/wireguard/print"]).unwrap();
+    let keys = rows.iter().map(|row| String::from_utf8(row["public-key"].clone()).unwrap());
+    let (_, wireguard) = with(".conf");
+    assert!(keys.into_iter().any(|key| wireguard.contains(&format!("PublicKey = {key}"))), "{wireguard}");
+    assert!(wireguard.contains("Endpoint = vpn.example:"), "{wireguard}");
+    let (_, openvpn) = with(".ovpn");
+    assert!(openvpn.contains("remote vpn.example ") && openvpn.contains("-----BEGIN CERTIFICATE-----"), "{openvpn}");
+    // Once more, without anything to do.
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(bench.run("apply", &arguments).out.trim(), "nothing to do");
+    assert_eq!(read(), files);
+}
+
 /// Killed at any moment, the next command goes on, or takes back what was done.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_is_killed_leaves_what_the_next_one_needs() {

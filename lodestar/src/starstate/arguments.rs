@@ -70,6 +70,12 @@ pub struct ApplyArguments {
     /// Write what the router made itself, such as public keys and certificates, into this file, JSON. It holds secrets.
     #[arg(long, value_name = "FILE")]
     pub generated: Option<PathBuf>,
+    /// Write the files that people need to call the router's VPN servers into this directory. Some hold secrets.
+    #[arg(long, value_name = "DIR")]
+    pub client_files: Option<PathBuf>,
+    /// The public address or name of the router in those files [default: that of --router].
+    #[arg(long, value_name = "HOST", requires = "client_files")]
+    pub public_address: Option<String>,
     /// Print what happens as JSON, one object per line.
     #[arg(long)]
     pub json: bool,

@@ -16,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value as Json, json};
+use starstate::client_files::client_files;
 use starstate::compile::Documents;
 use starstate::issue::{Issue, permits};
 use starstate::orchestrator::{Options, RollbackResult};
@@ -75,7 +76,10 @@ async fn apply(arguments: &ApplyArguments, stop: CancellationToken) -> Result<bo
             session.router
         ),
         None => {
-            if work.is_applied(&document).await? && work.plan(document.clone(), options).await?.is_empty() {
+            if let Some(held) = work.applied(&document).await?
+                && work.plan(document.clone(), options).await?.is_empty()
+            {
+                work.write_files(arguments, &held)?;
                 show_outcome(arguments.json, &json!({"status": "applied", "changes": 0}), "nothing to do");
                 return Ok(true);
             }
@@ -109,8 +113,8 @@ async fn apply(arguments: &ApplyArguments, stop: CancellationToken) -> Result<bo
             return Err(error.into());
         }
     };
-    if let Some(file) = &arguments.generated {
-        write_generated(&session, file)?;
+    if session.status == Status::Applied {
+        work.write_files(arguments, &session)?;
     }
     show_session(&session, arguments.json);
     Ok(session.status == Status::Applied)
@@ -198,9 +202,25 @@ impl Work {
         Ok(interrupted.into_iter().find(|session| session.router == self.reached.name))
     }
 
-    async fn is_applied(&self, document: &Json) -> Result<bool> {
+    /// The session that has the router, if that is with this document.
+    async fn applied(&self, document: &Json) -> Result<Option<Session>> {
         let held = self.sessions.holder(&self.reached.name).await?;
-        Ok(held.is_some_and(|held| held.status == Status::Applied && held.document == *document))
+        Ok(held.filter(|held| held.status == Status::Applied && held.document == *document))
+    }
+
+    /// What the router made itself, and what those need who call its servers.
+    fn write_files(&self, arguments: &ApplyArguments, session: &Session) -> Result<()> {
+        if let Some(file) = &arguments.generated {
+            write_secret(file, &serde_json::to_vec_pretty(&session.generated)?)?;
+        }
+        let Some(directory) = &arguments.client_files else { return Ok(()) };
+        std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
+        let state = starstate::state::read(&session.document).state;
+        let host = arguments.public_address.as_deref().unwrap_or(&self.reached.host);
+        for file in client_files(&state, &session.generated, host) {
+            write_secret(&directory.join(&file.name), file.content.reveal().as_bytes())?;
+        }
+        Ok(())
     }
 
     /// The session that has the router: interrupted, or at its end.
@@ -236,18 +256,13 @@ fn is_blocked(plan: &Plan) -> bool {
     plan.operations.iter().any(|operation| operation.verb() == Verb::Blocked)
 }
 
-fn write_generated(session: &Session, file: &Path) -> Result<()> {
+/// Writes a file that only its owner may read.
+fn write_secret(file: &Path, content: &[u8]) -> Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut writing = std::fs::OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(file)
-        .with_context(|| format!("writing {}", file.display()))?;
-    writing.write_all(&serde_json::to_vec_pretty(&session.generated)?)?;
-    Ok(())
+    let mut options = std::fs::OpenOptions::new();
+    let opened = options.create(true).write(true).truncate(true).mode(0o600).open(file);
+    opened.and_then(|mut opened| opened.write_all(content)).with_context(|| format!("writing {}", file.display()))
 }
 
 fn show_issues(issues: &[Issue]) {

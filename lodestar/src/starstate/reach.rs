@@ -16,6 +16,8 @@ use super::arguments::RouterArguments;
 pub struct Reached {
     /// What sessions call it: host and port.
     pub name: String,
+    /// The host alone.
+    pub host: String,
     /// The connection; made when it is needed.
     pub port: Box<dyn Reach>,
     /// What must not be cut.
@@ -54,7 +56,8 @@ pub async fn reach(arguments: &RouterArguments) -> Result<Reached> {
         true => Box::new(RestReachable::new(port, options, connector_at)?),
         false => Box::new(ReachableRouter::new(port, options, connector_at)),
     };
-    Ok(Reached { name: TcpConnector::new(host, port).address(), port: reached, management })
+    let name = TcpConnector::new(host.clone(), port).address();
+    Ok(Reached { name, host, port: reached, management })
 }
 
 /// Makes connectors to any port of a host.

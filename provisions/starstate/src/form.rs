@@ -2,6 +2,7 @@
 //!
 //! Not here: what the texts are for, and the words of RouterOS.
 
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The most characters that a host name has (RFC 1035 §2.3.4).
@@ -43,6 +44,11 @@ pub fn host_of<'a>(url: &'a str, scheme: &str) -> Option<&'a str> {
         None => host.split(':').next()?,
     };
     is_host(host).then_some(host)
+}
+
+/// A host with a port, an address of IPv6 in brackets (RFC 3986 §3.2.2).
+pub fn with_port(host: &str, port: impl Display) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// Whether a number is that of a port.

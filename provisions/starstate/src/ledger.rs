@@ -18,6 +18,7 @@ pub use fold::{Held, Holding, fold};
 pub use kept::{Fingerprints, Kept, Written};
 
 use crate::phase::Phase;
+use crate::step::imported_certificate;
 
 /// One command that changes something.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,4 +159,16 @@ impl Deed {
             Deed::Remove { .. } | Deed::Move { .. } => &[],
         }
     }
+}
+
+/// The certificate that a command has imported, by its name: that of the file, which is ours, and that it is the first one in it.
+/// It goes when what the command did is taken back.
+pub(crate) fn imported<'w>(
+    path: &str,
+    command: &str,
+    mut written: impl Iterator<Item = (&'w str, &'w Written)>,
+) -> Option<String> {
+    let (_, file) =
+        written.find(|(name, _)| *name == "file-name").filter(|_| (path, command) == ("/certificate", "import"))?;
+    Some(imported_certificate(file.shown()))
 }

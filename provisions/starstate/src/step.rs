@@ -47,7 +47,7 @@ pub struct Step {
     /// A row that goes by itself when its work is done: once it was added, it is not added again.
     pub once: bool,
     /// Properties to read when all is done: what the router made itself. For [`Action::Run`] also `file:NAME`: the contents of a file
-    /// that the command writes, which is removed from the router then.
+    /// that the command writes, which is removed from the router then; one that it imports is only removed.
     pub read_back: Vec<String>,
 }
 
@@ -105,6 +105,11 @@ impl Step {
     pub fn argument(&self, name: &str) -> Option<&Value> {
         self.arguments.iter().find(|(argument, _)| argument == name).map(|(_, value)| value)
     }
+}
+
+/// The name of the first certificate that `/certificate/import` takes from a file, unless it is told another one.
+pub fn imported_certificate(file: &str) -> String {
+    format!("{file}_0")
 }
 
 impl Value {

@@ -16,7 +16,7 @@ use sim::routeros::{RouterFault, Simulator};
 use starstate::compile::{Compiled, Facts};
 use starstate::ledger::Entry;
 use starstate::management::Management;
-use starstate::orchestrator::Options;
+use starstate::orchestrator::{Generated, Options};
 use starstate::port::Reach;
 use starstate::session::{
     Compile, Issue, ServiceError, Session, SessionEvent, SessionEventKind, SessionStore, Sessions, Severity, Status,
@@ -107,6 +107,27 @@ impl Compile for Fixture {
         }
         Compiled { steps, issues: Vec::new() }
     }
+
+    fn connections(&self, _: &Value, generated: &[Generated], applied_at: u64) -> Vec<SessionEventKind> {
+        let key = generated.iter().find(|made| made.name == "public-key").map(|made| made.value.shown());
+        vec![
+            SessionEventKind::WireguardClientApplied {
+                resource_id: "vpn/wg".into(),
+                interface_name: "wg-home".into(),
+                peer_endpoint: "vpn.example.com:51820".into(),
+                public_key: key,
+                wan_type: None,
+            },
+            SessionEventKind::TunnelApplied {
+                resource_id: "tunnel.gre/branch".into(),
+                tunnel_type: "gre".into(),
+                interface_name: "branch".into(),
+                local_address: String::new(),
+                remote_address: "198.51.100.1".into(),
+                applied_at,
+            },
+        ]
+    }
 }
 
 struct World {
@@ -180,8 +201,16 @@ async fn a_document_becomes_a_router_and_is_taken_back() {
     assert!(world.sessions.plan(&id, &target(&port)).await.unwrap().is_empty());
     let (holder, plan) = world.sessions.drift("r1", &target(&port)).await.unwrap().unwrap();
     assert_eq!((holder.id == id, plan.is_empty()), (true, true));
-    assert_eq!(world.kinds(), ["validated", "started", "applied"]);
-    let applied = world.events.lock().last().cloned().unwrap();
+    let told = ["validated", "started", "applied", "vpn.wireguard.client.applied", "tunnel.applied"];
+    assert_eq!(world.kinds(), told);
+    let events = world.events.lock().clone();
+    let [.., applied, wireguard, tunnel] = &events[..] else { panic!() };
+    let json = serde_json::to_value(wireguard).unwrap();
+    assert_eq!(json["publicKey"].as_str().map(str::len), Some(44), "as read back: {json}");
+    assert_eq!((&json["routerId"], &json["interfaceName"]), (&json!("r1"), &json!("wg-home")));
+    let json = serde_json::to_value(tunnel).unwrap();
+    assert_eq!(json["appliedAt"], world.store.read(&id).unwrap().applied.unwrap().1.unwrap(), "{json}");
+    let applied = applied.clone();
     let SessionEventKind::ProvisioningSessionAppliedEvent { resource_count, changes, .. } = applied.kind else {
         panic!()
     };

@@ -420,7 +420,12 @@ fn vpn_clients() {
         ("interfacePrivateKey", json!(""), "is needed: a key of WireGuard"),
         ("peerPublicKey", json!("x"), "is no key of WireGuard: 32 bytes in base64"),
         ("peerPresharedKey", json!("x"), "is no key of WireGuard: 32 bytes in base64"),
-        ("interfaceAddress", json!("10.66.0.x/32"), "\"10.66.0.x/32\" is no address such as 10.66.0.2/32"),
+        (
+            "interfaceAddress",
+            json!("10.66.0.2"),
+            "\"10.66.0.2\" is no address with a prefix length such as 10.66.0.2/32",
+        ),
+        ("interfaceAddress", json!(""), "is needed: the address inside the tunnel"),
         ("peerAllowedIps", json!(""), "is needed: what goes through the tunnel, such as 0.0.0.0/0"),
         ("peerAllowedIps", json!("0.0.0.0/0,all"), "\"all\" is no network such as 0.0.0.0/0"),
         ("peerEndpointAddress", json!(""), "is needed: whom to call"),
@@ -656,7 +661,7 @@ const WITHOUT_EFFECT: [(&str, &str); 37] = [
     ("/wan/wanLink/domestic/multiLinkConfig", "roundRobinInterval"),
     ("/wan/vpnClient/multiLinkConfig", "roundRobinInterval"),
     ("/wan/vpnClient/wireguard/0", "weight"),
-    ("/wan/vpnClient/openVpn/0", "weight authType ovpnFileContent keyPassphrase"),
+    ("/wan/vpnClient/openVpn/0", "weight authType ovpnFileContent"),
     ("/wan/vpnClient/openVpn/0/certificates", "ca key"),
     (
         "/wan/vpnClient/ikev2/0",

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::form::is_host;
+
 /// A name for files: what is not a letter or digit of ASCII, `-`, `_` or `.` becomes `_`.
 pub(super) fn file_name(name: &str) -> String {
     let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.');
@@ -18,7 +20,13 @@ pub(super) fn line(text: &str) -> String {
 
 /// The name or address of a host.
 pub(super) fn host(text: &str) -> Option<&str> {
-    only(text, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'%'))
+    Some(text.trim()).filter(|text| is_host(text))
+}
+
+/// A name that is one word on a command line.
+pub(super) fn word(text: &str) -> Option<&str> {
+    only(text, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+        .filter(|word| !word.starts_with('-'))
 }
 
 /// Addresses and networks, also several.
@@ -41,11 +49,6 @@ pub(super) fn pem(text: &str) -> Option<&str> {
     let is_plain = |byte: u8| matches!(byte, b'\n' | b'\r' | b' '..=b'~') && !matches!(byte, b'<' | b'>');
     let text = text.trim();
     (text.starts_with("-----BEGIN ") && text.ends_with("-----") && text.bytes().all(is_plain)).then_some(text)
-}
-
-/// A host with a port.
-pub(super) fn with_port(host: &str, port: impl std::fmt::Display) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 fn only(text: &str, is_plain: impl Fn(u8) -> bool) -> Option<&str> {
@@ -147,6 +150,6 @@ mod tests {
         for text in ["", "AAAA", "-----BEGIN CERTIFICATE-----\n</ca>\nup x\n-----END CERTIFICATE-----"] {
             assert_eq!(pem(text), None, "{text:?}");
         }
-        assert_eq!([with_port("a", 1), with_port("::1", 2)], ["a:1", "[::1]:2"]);
+        assert_eq!([word("ann-1.x_y"), word("-o"), word("a;b"), word("a b")], [Some("ann-1.x_y"), None, None, None]);
     }
 }

@@ -6,6 +6,7 @@ use crate::compile::servers::callers::{self, usual_port};
 use crate::compile::servers::{AUTHORITY, CLIENT};
 use crate::compile::spelling;
 use crate::decompose::{Content, Resource};
+use crate::form::with_port;
 use crate::state::{BackToHomeServer, HttpProxyServer, Ikev2Server, L2tpServer, SstpServer, User, ZeroTierServer};
 
 pub(super) fn files(source: &Source<'_>, resource: &Resource<'_>, files: &mut Files) {
@@ -41,8 +42,7 @@ pub(super) fn files(source: &Source<'_>, resource: &Resource<'_>, files: &mut Fi
                 let port = port(server.listen_port, usual_port::SSH);
                 let page = Page::new(&format!("SSH: {}", user.username)).row("Server", router).row("Port", &port);
                 let page = login(page, user);
-                // As an address of a host, what is no plain name would be something else on a command line.
-                let page = match text::host(&user.username).filter(|name| !name.starts_with('-')) {
+                let page = match text::word(&user.username) {
                     Some(name) if text::host(router).is_some() => {
                         let command = format!("ssh -N -D 1080 -p {port} {name}@{router}");
                         page.note(&format!("SOCKS on port 1080 of your own device: {command}"))
@@ -145,7 +145,7 @@ fn back_to_home(source: &Source<'_>, resource: &Resource<'_>, server: &BackToHom
     let public = source.value(&format!("{}/interface", resource.full_name()), "public-key").and_then(text::key);
     let address = callers::back_to_home_address(&server.client_subnet, "").ok();
     Page::new("Back to Home (WireGuard)")
-        .row("Endpoint", text::with_port(&source.router, usual_port::BACK_TO_HOME))
+        .row("Endpoint", with_port(&source.router, usual_port::BACK_TO_HOME))
         .row("Public key", public.unwrap_or("<PUBLIC KEY OF THE ROUTER>"))
         .row("Network", address.map(|address| address.trunc().to_string()).unwrap_or_default())
         .row("Resolver", address.map(|address| address.addr().to_string()).unwrap_or_default())

@@ -3,6 +3,7 @@
 use super::{Files, PLAIN, Source, text};
 use crate::compile::servers::callers;
 use crate::decompose::Resource;
+use crate::form::with_port;
 use crate::state::{WireguardPeer, WireguardServer};
 
 /// How its `.conf` calls what it leaves to the owner of the device.
@@ -67,7 +68,7 @@ fn said(text: Option<&String>) -> Option<&str> {
 /// Where the router is called: as the document says, or under its own address.
 fn endpoint(source: &Source<'_>, server: &WireguardServer, said: Option<&str>) -> String {
     let port = server.interface.listen_port.map_or_else(|| "<PORT>".to_owned(), |port| port.to_string());
-    let Some(said) = said else { return text::with_port(&source.router, port) };
+    let Some(said) = said else { return with_port(&source.router, port) };
     let bracketed = said.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let (host, own_port) = match bracketed {
         Some((host, rest)) => (host, rest.strip_prefix(':')),
@@ -79,5 +80,5 @@ fn endpoint(source: &Source<'_>, server: &WireguardServer, said: Option<&str>) -
     };
     let own_port = own_port.and_then(|port| port.parse::<u16>().ok());
     let host = text::host(host).unwrap_or(&source.router);
-    text::with_port(host, own_port.map_or(port, |port| port.to_string()))
+    with_port(host, own_port.map_or(port, |port| port.to_string()))
 }

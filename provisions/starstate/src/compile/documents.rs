@@ -2,10 +2,12 @@
 
 use serde_json::Value as Json;
 
+use super::connections::connections;
 use super::{Compiled, Facts, compile};
 use crate::issue::{Issue, Severity, permits};
+use crate::orchestrator::Generated;
 use crate::role::Role;
-use crate::session::Compile;
+use crate::session::{Compile, SessionEventKind};
 use crate::state::{self, StarState};
 use crate::validation::validate;
 
@@ -29,6 +31,14 @@ impl Compile for Documents {
         match permits(&read.issues) {
             true => compiled,
             false => Compiled { issues: [read.issues, compiled.issues].concat(), ..compiled },
+        }
+    }
+
+    fn connections(&self, document: &Json, generated: &[Generated], applied_at: u64) -> Vec<SessionEventKind> {
+        let state = state::read(document).state;
+        match Role::of_document(&state) {
+            Ok(role) => connections(&state, role, generated, applied_at),
+            Err(_) => Vec::new(),
         }
     }
 }

@@ -19,32 +19,6 @@ pub struct Facts {
     pub radios: Vec<Radio>,
     /// The names of its certificates; `None` when they are not known.
     pub certificates: Option<Vec<String>>,
-    /// Where it stands.
-    pub region: Region,
-}
-
-/// What is domestic where a router stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Region {
-    /// Suffixes of domestic names, without a dot in front.
-    pub domains: Vec<String>,
-    /// Where routers get the list of domestic addresses: an URL that takes `format`, `limit` and `offset`.
-    pub addresses: String,
-    /// A list with fewer entries than this is strange.
-    pub usual: u32,
-    /// A list with fewer entries than this is incomplete.
-    pub least: u32,
-}
-
-impl Default for Region {
-    fn default() -> Region {
-        Region {
-            domains: vec!["ir".to_owned()],
-            addresses: "https://s4i.co/irip".to_owned(),
-            usual: 38_000,
-            least: 35_000,
-        }
-    }
 }
 
 /// A radio.
@@ -95,11 +69,10 @@ impl Facts {
             release: Schema::get().release(),
             radios: radios(&["wifi1", "wifi2"].map(|name| (name.to_owned(), None))),
             certificates: None,
-            region: Region::default(),
         }
     }
 
-    /// Asks a router. Where it stands it does not know: that is the default.
+    /// Asks a router.
     ///
     /// # Errors
     /// When it cannot be read, or has no RouterOS 7.
@@ -116,7 +89,7 @@ impl Facts {
             .filter_map(|row| Some((text(row, "default-name")?, text(row, "channel.band"))))
             .collect();
         let certificates = certificates.map(|rows| rows.iter().filter_map(|row| text(row, "name")).collect());
-        Ok(Facts { release, radios: radios(&named), certificates, region: Region::default() })
+        Ok(Facts { release, radios: radios(&named), certificates })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Facts;
 use crate::issue::Issue;
-use crate::step::{Action, Step};
+use crate::step::{Action, Step, imported_certificate};
 
 const CERTIFICATES: &str = "/certificate";
 /// Menus of tunnels that also work without a certificate of their own.
@@ -13,8 +13,12 @@ const WORK_WITHOUT: [&str; 2] = ["/interface/ovpn-client", "/interface/sstp-clie
 pub(super) fn check_certificates(steps: &mut [Step], facts: &Facts, issues: &mut Vec<Issue>) {
     let Some(known) = &facts.certificates else { return };
     let is_made = |step: &&Step| step.path == CERTIFICATES && step.action == Action::Add;
-    let made: Vec<String> =
-        steps.iter().filter(is_made).filter_map(|step| step.text("name").map(str::to_owned)).collect();
+    let made: Vec<String> = steps
+        .iter()
+        .filter(is_made)
+        .filter_map(|step| step.text("name").map(str::to_owned))
+        .chain(steps.iter().filter_map(imported))
+        .collect();
     for step in steps.iter_mut().filter(|step| step.path != CERTIFICATES) {
         let Some(name) = step.text("certificate").map(str::to_owned) else { continue };
         if matches!(name.as_str(), "none" | "") || known.contains(&name) || made.contains(&name) {
@@ -28,4 +32,11 @@ pub(super) fn check_certificates(steps: &mut [Step], facts: &Facts, issues: &mut
             issues.push(Issue::error(step.source.clone(), message));
         }
     }
+}
+
+/// The certificate that a step imports: the first one in the file.
+fn imported(step: &Step) -> Option<String> {
+    let is_import =
+        matches!(&step.action, Action::Run { command, .. } if step.path == CERTIFICATES && command == "import");
+    step.text("file-name").filter(|_| is_import).map(imported_certificate)
 }

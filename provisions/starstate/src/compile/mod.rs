@@ -10,6 +10,7 @@
 //! Not here: rules about the document as such ([`crate::validation`]), and the order of steps ([`crate::needs`]).
 
 mod builder;
+mod connections;
 mod documents;
 mod extra;
 mod facts;
@@ -24,7 +25,7 @@ mod world;
 
 pub use builder::{Builder, Draft, Rank};
 pub use documents::Documents;
-pub use facts::{Band, Facts, Radio, Region};
+pub use facts::{Band, Facts, Radio};
 pub use world::{Client, ClientConfig, Connection, Link, Network, World};
 
 use crate::decompose::{Content, Resource, decompose};

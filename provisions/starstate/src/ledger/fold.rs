@@ -121,6 +121,12 @@ fn add(holdings: &mut Vec<Holding>, entry: &Entry, first_rank: u64) {
 }
 
 impl Holding {
+    /// The certificate that a command has imported.
+    pub(crate) fn imported(&self) -> Option<String> {
+        let Held::Ran { command } = &self.held else { return None };
+        super::imported(&self.path, command, self.written.iter().map(|(name, value)| (name.as_str(), value)))
+    }
+
     /// Whether an entry works on what this is.
     fn is_of(&self, entry: &Entry) -> bool {
         match self.held {

@@ -214,6 +214,7 @@ impl Orchestrator<'_> {
             entry.key.iter().for_each(|(name, _)| reading.property(&entry.path, name));
             files::names(entry).iter().for_each(|file| reading.row("/file", |_| Some(file)));
         }
+        reading.property("/certificate", "name");
         // Whether a command has run to its end shows in what a certificate has then.
         reading.property("/certificate", "fingerprint");
         self.read(&reading).await

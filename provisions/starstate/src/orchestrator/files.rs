@@ -4,7 +4,7 @@ use routeros::{Command, Error, ErrorClass};
 
 use super::carry::ATTEMPTS;
 use super::{Generated, Orchestrator};
-use crate::ledger::{Deed, Entry, Kept};
+use crate::ledger::{self, Deed, Entry, Kept};
 use crate::snapshot::Snapshot;
 
 /// What a router gives at once.
@@ -22,16 +22,31 @@ pub(super) fn names(entry: &Entry) -> &[String] {
 
 /// Removes the files of an entry that are there.
 pub(super) fn removal(entry: &Entry, router: &Snapshot) -> Option<Command> {
-    let is_of = |name: &str| names(entry).iter().any(|file| file == name);
-    let rows = router.rows("/file").iter().filter(|row| row.text("name").is_some_and(|name| is_of(&name)));
+    remove_named("/file", router, |name| names(entry).iter().any(|file| file == name))
+}
+
+/// Removes the certificate that an entry's command has imported.
+pub(super) fn removal_of_import(entry: &Entry, router: &Snapshot) -> Option<Command> {
+    let imported = imported(entry)?;
+    remove_named("/certificate", router, |name| name == imported)
+}
+
+fn imported(entry: &Entry) -> Option<String> {
+    let Deed::Run { command, written, .. } = &entry.deed else { return None };
+    ledger::imported(&entry.path, command, written.iter().map(|(name, value)| (name.as_str(), value)))
+}
+
+fn remove_named(path: &str, router: &Snapshot, is_it: impl Fn(&str) -> bool) -> Option<Command> {
+    let rows = router.rows(path).iter().filter(|row| row.text("name").is_some_and(|name| is_it(&name)));
     let ids: Vec<&str> = rows.filter_map(|row| row.id.as_deref()).collect();
-    (!ids.is_empty()).then(|| Command::remove("/file", &ids.join(",")))
+    (!ids.is_empty()).then(|| Command::remove(path, &ids.join(",")))
 }
 
 impl Orchestrator<'_> {
-    /// Fetches the files that a command has written, and removes them.
+    /// Fetches the files that a command has written, and removes them; those that it has imported are only removed.
     pub(super) async fn fetch_files(&self, entry: &Entry) -> Result<(), String> {
-        for file in names(entry) {
+        let written = if imported(entry).is_some() { &[] } else { names(entry) };
+        for file in written {
             let contents =
                 self.again(|| self.read_file(file)).await.map_err(|error| format!("file {file}: {error}"))?;
             // Keys and configurations with keys.

@@ -434,7 +434,14 @@ fn reading_for(steps: &[Step], holdings: &[Holding]) -> Reading {
             reading.property(&step.path, until);
         }
     }
-    for holding in holdings.iter().filter(|holding| !matches!(holding.held, Held::Ran { .. })) {
+    for holding in holdings {
+        if let Held::Ran { .. } = holding.held {
+            // What was imported goes when it is not wanted any longer.
+            if holding.imported().is_some() {
+                reading.menu(&holding.path);
+            }
+            continue;
+        }
         reading.row(&holding.path, |name| holding.written.get(name).map(Written::shown));
         holding.key.iter().for_each(|(name, _)| reading.property(&holding.path, name));
     }

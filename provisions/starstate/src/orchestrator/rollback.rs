@@ -168,13 +168,19 @@ impl Orchestrator<'_> {
                 id.map(|id| Command::move_items(path, &[id], next))
             }
             // What else it did goes with the row on which it was run.
-            Deed::Run { .. } => files::removal(entry, router),
+            Deed::Run { .. } => match (files::removal(entry, router), files::removal_of_import(entry, router)) {
+                (Some(file), Some(imported)) => {
+                    self.port.run(file).await.map_err(Failure::refused)?;
+                    Some(imported)
+                }
+                (file, imported) => file.or(imported),
+            },
         };
         let Some(command) = command else { return check_hidden(entry) };
         match self.port.run(command).await {
             Ok(_) => check_hidden(entry),
             Err(error) if error.class() == ErrorClass::MissingItem && matches!(entry.deed, Deed::Add { .. }) => Ok(()),
-            Err(error) => Err(Failure { class: error.class(), message: error.to_string() }),
+            Err(error) => Err(Failure::refused(error)),
         }
     }
 
@@ -202,6 +208,10 @@ impl Orchestrator<'_> {
 }
 
 impl Failure {
+    fn refused(error: routeros::Error) -> Failure {
+        Failure { class: error.class(), message: error.to_string() }
+    }
+
     fn lost(message: String) -> Failure {
         Failure { class: ErrorClass::Transient, message }
     }

@@ -109,7 +109,12 @@ fn change_for(plan: &mut Plan, wanted: &Wanted<'_>, router: &Snapshot, finder: &
     let row = router.rows(&holding.path).iter().find(|row| holding.identity().is(row));
     match &holding.held {
         Held::Ran { .. } if wanting.is_some_and(|step| matches!(step.action, Action::Run { .. })) => Fate::Stays,
-        Held::Ran { .. } => Fate::Gone,
+        Held::Ran { .. } => {
+            let imported = holding.imported();
+            let rows = router.rows(&holding.path).iter();
+            let mut rows = rows.filter(|row| imported.is_some() && row.text("name").as_deref() == imported.as_deref());
+            rows.next().map_or(Fate::Gone, |row| remove(&holding.path, row, router))
+        }
         Held::Removed { .. } if wanting.is_some_and(|step| step.action == Action::Remove) => Fate::Stays,
         Held::Removed { row } => {
             let is_back = router.rows(&holding.path).iter().any(|found| {

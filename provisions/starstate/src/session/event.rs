@@ -54,6 +54,52 @@ pub enum SessionEventKind {
         /// How long it took, in milliseconds.
         duration: u64,
     },
+    /// An uplink of the document is on the router.
+    #[serde(rename = "wan.link.applied")]
+    WanLinkApplied {
+        /// The resource, such as `wan.link.foreign/fiber`.
+        resource_id: String,
+        /// The interface that everything else uses.
+        interface_name: String,
+        /// `dhcp`, `pppoe`, `static` or `lte`.
+        connection_type: String,
+        /// `Domestic` or `Foreign`.
+        wan_type: String,
+        /// When, in milliseconds since 1970.
+        applied_at: u64,
+    },
+    /// A WireGuard tunnel to somewhere else is on the router.
+    #[serde(rename = "vpn.wireguard.client.applied")]
+    WireguardClientApplied {
+        /// The resource, such as `vpn.wireguard.client/HQ`.
+        resource_id: String,
+        /// Its interface.
+        interface_name: String,
+        /// Host and port of the other end.
+        peer_endpoint: String,
+        /// The router's public key, as read back.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        public_key: Option<String>,
+        /// The group of the uplink by which it leaves, when the document says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        wan_type: Option<String>,
+    },
+    /// A tunnel between sites is on the router.
+    #[serde(rename = "tunnel.applied")]
+    TunnelApplied {
+        /// The resource, such as `tunnel.gre/branch`.
+        resource_id: String,
+        /// `ipip`, `eoip`, `gre` or `vxlan`.
+        tunnel_type: String,
+        /// Its interface.
+        interface_name: String,
+        /// This end; empty when the router chooses.
+        local_address: String,
+        /// The other end.
+        remote_address: String,
+        /// When, in milliseconds since 1970.
+        applied_at: u64,
+    },
     /// `ProvisioningSessionFailedEvent`: it failed.
     #[serde(rename = "provisioning.session.failed")]
     ProvisioningSessionFailedEvent {

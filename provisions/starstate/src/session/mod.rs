@@ -135,6 +135,15 @@ pub trait Compile: Send + Sync {
 
     /// What it wants of a router. With errors among the issues it cannot be carried out there.
     fn steps(&self, document: &serde_json::Value, facts: &Facts) -> Compiled;
+
+    /// What it connects the router to, to tell once the router has it: uplinks and tunnels. `generated` is what was read back then,
+    /// `applied_at` when that was, in milliseconds since 1970.
+    fn connections(
+        &self,
+        document: &serde_json::Value,
+        generated: &[Generated],
+        applied_at: u64,
+    ) -> Vec<SessionEventKind>;
 }
 
 impl Session {

@@ -332,6 +332,9 @@ impl Sessions {
                     duration: end.saturating_sub(begin),
                 };
                 self.emit(&session, kind);
+                for kind in self.compile.connections(&session.document, &session.generated, end) {
+                    self.emit(&session, kind);
+                }
             }
             Err(error) => {
                 let failure = Failure::from(&error);

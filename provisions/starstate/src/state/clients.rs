@@ -134,8 +134,8 @@ structure! {
         route_no_pull: Option<bool> = "routeNoPull",
         /// Has no effect.
         ovpn_file_content: Unused = "ovpnFileContent",
-        /// Has no effect.
-        key_passphrase: Unused = "keyPassphrase",
+        /// Passphrase of the key (secret).
+        key_passphrase: Hidden = "keyPassphrase",
     }
 }
 

@@ -27,6 +27,22 @@ structure! {
         useful_services: Option<UsefulServices> = "usefulServices",
         /// Game port steering.
         games: Vec<Game> = "games",
+        /// What is domestic where the router stands.
+        region: Option<Region> = "region",
+    }
+}
+
+structure! {
+    /// What is domestic where a router stands.
+    Region {
+        /// Suffixes of domestic names; `ir` when empty.
+        domains: Vec<String> = "domains",
+        /// Where the list of domestic addresses is: an https URL that takes `format`, `limit` and `offset`.
+        addresses: String = "addresses",
+        /// A list with fewer entries than this is strange; 38000 when absent.
+        usual: Option<i64> = "usual",
+        /// A list with fewer entries than this is incomplete; 35000 when absent.
+        least: Option<i64> = "least",
     }
 }
 

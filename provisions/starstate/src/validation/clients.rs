@@ -1,4 +1,4 @@
-//! VPN clients: whom they call, and by what they prove who they are.
+//! VPN clients: whom they call, by what they prove who they are, and through which link.
 
 use ipnet::IpNet;
 use routeros_schema::value::parse_key;
@@ -6,11 +6,12 @@ use routeros_schema::value::parse_key;
 use crate::compile::{Client, ClientConfig, World};
 use crate::form;
 use crate::issue::Issue;
-use crate::state::{Hidden, Ikev2Client, L2tpClient, WireguardClient};
+use crate::state::{Hidden, Ikev2Client, L2tpClient, WanLinkGroup, WanType, WireguardClient};
 
 pub(super) fn check(world: &World<'_>, issues: &mut Vec<Issue>) {
     for client in &world.clients {
         server(client, issues);
+        link(world, client, issues);
         match client.config {
             ClientConfig::Wireguard(config) => wireguard(client, config, issues),
             ClientConfig::L2tp(config) => l2tp(client, config, issues),
@@ -54,12 +55,41 @@ fn server(client: &Client<'_>, issues: &mut Vec<Issue>) {
     }
 }
 
+/// The link, or other tunnel, that it leaves through.
+fn link(world: &World<'_>, client: &Client<'_>, issues: &mut Vec<Issue>) {
+    let Some(wanted) = &client.base.wan_interface else { return };
+    let links = &world.state.wan.wan_link;
+    let has_link = |group: &Option<WanLinkGroup>| {
+        group.as_ref().is_some_and(|group| group.wan_configs.iter().any(|link| link.name == wanted.wan_name))
+    };
+    let is_there = match wanted.wan_type {
+        // Also a link that cannot be made is one.
+        WanType::Domestic => has_link(&links.domestic),
+        WanType::Foreign => has_link(&links.foreign),
+        WanType::Vpn => {
+            wanted.wan_name != client.base.name && world.clients.iter().any(|it| it.base.name == wanted.wan_name)
+        }
+    };
+    if !is_there {
+        let message = format!("there is no {} link {:?}", wanted.wan_type.word(), wanted.wan_name);
+        issues.push(Issue::error(format!("{}.wanInterface.wanName", client.source), message));
+    }
+}
+
 fn wireguard(client: &Client<'_>, config: &WireguardClient, issues: &mut Vec<Issue>) {
     let at = |key: &str| format!("{}.{key}", client.source);
     key(&at("interfacePrivateKey"), config.interface_private_key.reveal(), issues);
     key(&at("peerPublicKey"), config.peer_public_key.trim(), issues);
     if !config.peer_preshared_key.is_empty() {
         key(&at("peerPresharedKey"), config.peer_preshared_key.reveal(), issues);
+    }
+    let addresses: Vec<&str> = form::items(&config.interface_address).collect();
+    if addresses.is_empty() {
+        issues.push(Issue::error(at("interfaceAddress"), "is needed: the address inside the tunnel"));
+    }
+    for address in addresses.into_iter().filter(|address| address.parse::<IpNet>().is_err()) {
+        let message = format!("{address:?} is no address with a prefix length such as 10.66.0.2/32");
+        issues.push(Issue::error(at("interfaceAddress"), message));
     }
     let allowed: Vec<&str> = form::items(&config.peer_allowed_ips).collect();
     if allowed.is_empty() {

@@ -5,7 +5,7 @@ use starstate::compile::Facts;
 use starstate::role::Role;
 
 use super::kit::{Attempt, assert_same, configuration, reach, start};
-use super::{assert_no_errors, compiled_for, lan, texts};
+use super::{assert_no_errors, compiled_for, lan};
 
 /// Everything that is behind a router.
 fn document(trunk: &str, ports: [&str; 2]) -> Json {
@@ -64,23 +64,6 @@ async fn what_is_behind_a_router_is_applied_kept_and_taken_back() {
         ("wireless", ["wifi5", "wifi5"], Role::Slave(1)),
     ] {
         applies_and_is_taken_back(&document(trunk, ports), role, &format!("{trunk} {role:?}")).await;
-    }
-}
-
-#[tokio::test]
-async fn documents_with_radios_and_a_trunk() {
-    for (name, role) in [
-        ("01-home-dual-wan-split", Role::Master),
-        ("05-wifi-multi-ssid", Role::Master),
-        ("06-trunk-master-and-slave", Role::Master),
-        ("06-trunk-master-and-slave", Role::Slave(1)),
-    ] {
-        let text = texts::documents().into_iter().find(|(known, _)| known == name).unwrap().1;
-        let mut document: Json = serde_json::from_str(&text).unwrap();
-        // Services may cut the way to the router, and tunnels are no matter of this.
-        document["extra"]["serviceConfig"] = json!({});
-        document["wan"]["vpnClient"] = json!({});
-        applies_and_is_taken_back(&document, role, &format!("{name} {role:?}")).await;
     }
 }
 

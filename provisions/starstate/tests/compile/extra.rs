@@ -201,15 +201,34 @@ fn the_address_for_requests_is_only_where_there_is_a_foreign_way() {
 
 #[test]
 fn the_list_can_be_elsewhere() {
-    let document = with_extra(&json!({ "ruiConfig": { "ipAddressUpdate": { "interval": "Daily", "time": "03:00" } } }));
-    let mut facts = Facts::newest();
-    facts.region.addresses = "https://lists.example.com/x\"; /system reset?of=all".to_owned();
-    let wrong = compiled_for(&document, Role::Master, &facts);
-    assert!(issues(&wrong, Severity::Error)[0].contains("is no https URL"), "{:?}", wrong.issues);
-    facts.region.addresses = "https://lists.example.com/$x?of=all".to_owned();
-    let compiled = compiled_for(&document, Role::Master, &facts);
-    let expected = r#":local url \"https://lists.example.com/\\$x\\?of=all\\26format=addresses"#;
-    assert!(show(&compiled.steps).contains(expected));
+    let document = |region: Json| {
+        let update = json!({ "interval": "Daily", "time": "03:00" });
+        with_extra(&json!({ "ruiConfig": { "ipAddressUpdate": update }, "region": region }))
+    };
+    for (region, expected) in [
+        (
+            json!({ "addresses": "http://x.example/" }),
+            "$.extra.region.addresses: \"http://x.example/\" is no https URL",
+        ),
+        (json!({ "addresses": "https://x.example/\n" }), ""),
+        (
+            json!({ "addresses": "https://x.example/ /system reset" }),
+            "$.extra.region.addresses: \"https://x.example/ /system reset\" is no https URL",
+        ),
+        (json!({ "least": -1 }), "$.extra.region.least: -1 is no number of entries"),
+    ] {
+        let found = issues(&compiled(&document(region)), Severity::Error);
+        assert_eq!(found.first().map_or("", String::as_str), expected);
+    }
+    let region = json!({ "addresses": "https://lists.example.com/$x?of=all", "usual": 500, "least": 400 });
+    let shown = show(&compiled(&document(region)).steps);
+    for part in [
+        r#":local url \"https://lists.example.com/\\$x\\?of=all\\26format=addresses"#,
+        r#":local usual [:tonum \"500\"]"#,
+        r#":local least [:tonum \"400\"]"#,
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
 }
 
 #[test]
@@ -346,8 +365,9 @@ fn resolvers_by_the_document() {
           + /ip/firewall/nat action=redirect chain=dstnat protocol=udp dst-port=53 in-interface-list=LAN
           + /ip/firewall/nat action=redirect chain=dstnat protocol=tcp dst-port=53 in-interface-list=LAN",
     );
-    let mut facts = Facts { release: Release { major: 7, minor: 16 }, ..Facts::newest() };
-    facts.region.domains = vec!["co.example".to_owned(), "x y".to_owned()];
+    let facts = Facts { release: Release { major: 7, minor: 16 }, ..Facts::newest() };
+    let mut document = document;
+    document["extra"]["region"] = json!({ "domains": [".co.example"] });
     let older = compiled_for(&document, Role::Master, &facts);
     assert_no_errors(&older);
     let names: Vec<_> = of(&older, "system.dns").into_iter().filter(|step| step.text("type") == Some("FWD")).collect();
@@ -463,6 +483,11 @@ fn what_makes_no_sense_is_said() {
             "$.extra.cloudDdnsConfig.entries[0].customServerURL: \"x\" is no URL",
         ),
         (
+            ddns(json!({ "hostname": "a.b", "customServerURL": "http://x.y/", "username": "u", "password": "p" })),
+            Warning,
+            "$.extra.cloudDdnsConfig.entries[0].customServerURL: the password goes to the provider without encryption: the URL should begin with https",
+        ),
+        (
             ddns(json!({ "hostname": "a.b", "customServerURL": "https://x.y/", "updateInterval": "5" })),
             Error,
             "$.extra.cloudDdnsConfig.entries[0].updateInterval: \"5\" is less than a minute",
@@ -486,6 +511,15 @@ fn what_makes_no_sense_is_said() {
         let document = json!({ "choose": { "firmware": "MikroTik" }, "wan": { "dnsConfig": dns } });
         assert_eq!(issues(&compiled(&document), Error), [expected]);
     }
+    let document = json!({
+        "choose": { "firmware": "MikroTik", "networks": { "baseNetworks": { "domestic": true } } },
+        "wan": { "dnsConfig": { "domesticDns": "192.0.2.1" } },
+        "extra": { "region": { "domains": ["co.example", "x y"] } },
+    });
+    assert_eq!(
+        issues(&compiled(&document), Error),
+        ["$.extra.region.domains[1]: \"x y\" is no end of names such as example or co.example"]
+    );
     let older = Facts { release: Release { major: 7, minor: 12 }, ..Facts::newest() };
     let cloudflare = with_extra(&ddns(json!({ "hostname": "a.b", "provider": "cloudflare", "password": "p" })));
     assert_eq!(

@@ -4,6 +4,7 @@
 
 mod air;
 mod behind;
+mod connections;
 mod extra;
 mod granted;
 #[path = "../kit/mod.rs"]

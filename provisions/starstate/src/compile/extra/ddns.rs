@@ -74,6 +74,10 @@ fn one_name(builder: &mut Builder<'_>, path: &str, entry: &DdnsEntry) -> Result<
         );
         builder.report(Issue::warning(path, message));
     }
+    if is_secret && provider == Provider::Custom && form::host_of(entry.custom_server_url.trim(), "http").is_some() {
+        let message = "the password goes to the provider without encryption: the URL should begin with https";
+        builder.report(Issue::warning(format!("{path}.customServerURL"), message));
+    }
     let name = format!("DDNS-{host}");
     let script = Script { what: &format!("name-{host}"), name: &name, source: &source, is_secret, is_optional: false };
     let step = script.add(builder);
@@ -135,7 +139,8 @@ fn request(
             let name = host.strip_suffix(".duckdns.org").unwrap_or(host);
             (format!("https://www.duckdns.org/update?domains={name}&token={token}"), "^OK")
         }
-        Provider::Custom | Provider::Cloudflare => (custom_url(host, entry)?, ""),
+        // Whatever it says; a status that means no is a failure of its own.
+        Provider::Custom | Provider::Cloudflare => (custom_url(host, entry)?, "^"),
     })
 }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use routeros_schema::Release;
 
+use super::region;
 use crate::compile::{Builder, ClientConfig, Connection, World};
 use crate::decompose::{Content, Resource};
 use crate::form;
@@ -197,7 +198,6 @@ fn over_https(builder: &mut Builder<'_>, config: &DohConfig) -> Option<String> {
 /// Whom the resolver asks for which names.
 fn forwarders(builder: &mut Builder<'_>, said: &Resolvers, servers: &[IpAddr]) {
     let world = builder.world;
-    let region = &builder.facts.region;
     let mut ways = Vec::new();
     for kind in [NetworkType::Domestic, NetworkType::Foreign, NetworkType::Vpn] {
         let asked = said.asked(world, kind);
@@ -206,7 +206,8 @@ fn forwarders(builder: &mut Builder<'_>, said: &Resolvers, servers: &[IpAddr]) {
         }
     }
     let to = |kind| ways.iter().find(|(other, _)| *other == kind).map(|(_, way)| way.clone());
-    let domains = region.domains.iter().filter(|domain| form::is_host_name(domain));
+    let (domains, wrong) = region::domains(world);
+    wrong.into_iter().for_each(|issue| builder.report(issue));
     if let Some(way) = to(NetworkType::Domestic) {
         for domain in domains {
             let pattern = format!("\\.{}$", domain.to_ascii_lowercase().replace('.', "\\."));
@@ -217,7 +218,8 @@ fn forwarders(builder: &mut Builder<'_>, said: &Resolvers, servers: &[IpAddr]) {
         let clients = world.clients.iter().map(|client| client.host);
         let rui = world.state.extra.as_ref().and_then(|extra| extra.rui_config.as_ref());
         let has_list = rui.is_some_and(|rui| rui.ip_address_update.is_some());
-        let list = form::host_of(&region.addresses, "https").filter(|_| has_list);
+        // What is wrong with it is said where it is fetched.
+        let list = region::list(world).ok().map(|list| list.host).filter(|_| has_list);
         for host in clients.chain(UPDATES).chain(list).filter(|host| form::is_host_name(host)) {
             forward(builder, "name", host, &way);
         }

@@ -2,10 +2,10 @@
 //!
 //! The requests come from an address of their own where there are foreign uplinks, so that they can be sent through those.
 
+use super::region::{self, List};
 use super::schedules::{Times, times};
 use super::scripts::{Script, fill};
 use crate::compile::{Builder, Rank};
-use crate::form;
 use crate::state::{NetworkType, Schedule};
 
 /// The address that requests come from.
@@ -14,19 +14,18 @@ const HOLDER: &str = "192.168.39.12";
 /// A script, its scheduler, and the same once when the router starts next.
 pub(super) fn domestic_ips(builder: &mut Builder<'_>, schedule: &Schedule) {
     let Some(Times { interval, start }) = times(builder, schedule) else { return };
-    let region = &builder.facts.region;
-    if form::host_of(&region.addresses, "https").is_none() {
-        let message = format!("the list of domestic addresses is at {:?}, which is no https URL", region.addresses);
-        return builder.error(message);
-    }
-    let separator = if region.addresses.contains('?') { '&' } else { '?' };
-    let url = format!("{}{separator}format=addresses&limit=1000&offset=", region.addresses);
+    let List { url, usual, least, .. } = match region::list(builder.world) {
+        Ok(list) => list,
+        Err(issue) => return builder.report(issue),
+    };
+    let separator = if url.contains('?') { '&' } else { '?' };
+    let url = format!("{url}{separator}format=addresses&limit=1000&offset=");
     let has_foreign = builder.world.exists(NetworkType::Foreign);
     let places = [
         ("url", url.as_str()),
         ("holder", if has_foreign { HOLDER } else { "" }),
-        ("usual", &region.usual.to_string()),
-        ("least", &region.least.to_string()),
+        ("usual", &usual.to_string()),
+        ("least", &least.to_string()),
     ];
     let body = fill(include_str!("domestic.rsc"), &places);
     let regular =

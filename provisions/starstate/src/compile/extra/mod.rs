@@ -5,6 +5,7 @@ mod dns;
 mod domestic;
 mod forwarding;
 mod games;
+mod region;
 mod schedules;
 mod scripts;
 mod system;

@@ -6,7 +6,7 @@ use crate::compile::{Builder, Connection};
 use crate::issue::Issue;
 use crate::state::{CertificateConfig, VpnCertificate};
 
-use super::callers;
+use super::{callers, common};
 
 /// The authority that signs all others.
 pub(crate) const AUTHORITY: &str = "nnc-ca";
@@ -69,16 +69,7 @@ fn lets_encrypt(builder: &mut Builder<'_>) {
         .warning("Let's Encrypt asks the router at port 80: it is opened to everybody, and the service www must be on");
     let cloud = builder.set("cloud", "/ip/cloud").arg("ddns-enabled", "yes").done();
     builder.list("WAN");
-    let rule = builder.add("accept-tcp-80", "/ip/firewall/filter", &[]);
-    let rule = rule
-        .arg("action", "accept")
-        .arg("chain", "input")
-        .arg("in-interface-list", "WAN")
-        .arg("protocol", "tcp")
-        .arg("dst-port", "80")
-        .before("chain", "input")
-        .optional()
-        .done();
+    let rule = common::accept(builder, "tcp-80", ("in-interface-list", "WAN"), "tcp", Some(80));
     // Without a name it is that of the cloud.
     let run = builder.run("lets-encrypt", MENU, "enable-ssl-certificate", &[], None);
     run.needs(cloud).needs(rule).optional().done();

@@ -50,15 +50,7 @@ pub(super) fn open(builder: &mut Builder<'_>, ways: &[(&str, Option<u16>)]) {
     builder.list(from);
     for (protocol, port) in ways {
         let way = port.map_or_else(|| (*protocol).to_owned(), |port| format!("{protocol}-{port}"));
-        let rule = builder.add(&format!("accept-{way}"), "/ip/firewall/filter", &[]);
-        rule.arg("action", "accept")
-            .arg("chain", "input")
-            .arg("in-interface-list", from)
-            .arg("protocol", *protocol)
-            .some("dst-port", *port)
-            .before("chain", "input")
-            .optional()
-            .done();
+        accept(builder, &way, ("in-interface-list", from), protocol, *port);
         if has_domestic {
             let rule = builder.add(&format!("mark-{way}"), "/ip/firewall/mangle", &[]);
             rule.arg("action", "mark-connection")
@@ -93,15 +85,26 @@ pub(super) fn open(builder: &mut Builder<'_>, ways: &[(&str, Option<u16>)]) {
 pub(super) fn open_inside(builder: &mut Builder<'_>, target: &str, port: u16) {
     let list = callers::lan_of(target);
     builder.list(&list);
-    let rule = builder.add(&format!("accept-{target}-tcp-{port}"), "/ip/firewall/filter", &[]);
+    accept(builder, &format!("{target}-tcp-{port}"), ("in-interface-list", &list), "tcp", Some(port));
+}
+
+/// Lets in those who come from somewhere. Gives the step.
+pub(super) fn accept(
+    builder: &mut Builder<'_>,
+    what: &str,
+    (matcher, from): (&str, &str),
+    protocol: &str,
+    port: Option<u16>,
+) -> String {
+    let rule = builder.add(&format!("accept-{what}"), "/ip/firewall/filter", &[]);
     rule.arg("action", "accept")
         .arg("chain", "input")
-        .arg("in-interface-list", list)
-        .arg("protocol", "tcp")
-        .arg("dst-port", port.to_string())
+        .arg(matcher, from)
+        .arg("protocol", protocol)
+        .some("dst-port", port)
         .before("chain", "input")
         .optional()
-        .done();
+        .done()
 }
 
 /// An interface of callers belongs to a network, and to what is behind the router.

@@ -6,6 +6,7 @@ use routeros_schema::Release;
 use super::{callers, certificates, common, ppp};
 use crate::compile::{Builder, Draft, spelling};
 use crate::decompose::{Content, Resource};
+use crate::form::prefix_length;
 use crate::issue::Issue;
 use crate::state::OpenVpnServer;
 
@@ -118,17 +119,11 @@ fn redirect(word: &str) -> String {
 
 /// The length of a netmask, which may be written as an address.
 fn netmask(builder: &mut Builder<'_>, text: &str) -> Option<u8> {
-    let text = text.trim().trim_start_matches('/');
-    if text.is_empty() {
+    if text.trim().is_empty() {
         return None;
     }
-    let length = text.parse::<u8>().ok().filter(|length| *length <= 32);
-    let length = length.or_else(|| ipnet::ipv4_mask_to_prefix(text.parse().ok()?).ok());
-    if length.is_none() {
-        let path = format!("{}.netmask", builder.source());
-        builder.report(Issue::error(path, format!("{text:?} is no netmask such as 24 or 255.255.255.0")));
-    }
-    length
+    let length = prefix_length(text);
+    length.map_err(|message| builder.report(Issue::error(format!("{}.netmask", builder.source()), message))).ok()
 }
 
 fn ipv6(builder: &mut Builder<'_>, server: &OpenVpnServer) -> Option<Ipv6Net> {

@@ -49,15 +49,7 @@ pub(super) fn http(builder: &mut Builder<'_>, resource: &Resource<'_>, server: &
     access(builder, "/ip/proxy/access", &target, &others);
     common::open_inside(builder, &target, port);
     for other in others {
-        let rule = builder.add(&format!("accept-{other}"), "/ip/firewall/filter", &[]);
-        rule.arg("action", "accept")
-            .arg("chain", "input")
-            .arg("src-address", other)
-            .arg("protocol", "tcp")
-            .arg("dst-port", port.to_string())
-            .before("chain", "input")
-            .optional()
-            .done();
+        common::accept(builder, &other, ("src-address", &other), "tcp", Some(port));
     }
 }
 

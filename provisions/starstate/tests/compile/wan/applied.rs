@@ -108,3 +108,60 @@ async fn tunnels_are_applied_once_and_taken_back() {
     attempt.roll_back().await;
     assert_same(&configuration(&router), &before, "taken back");
 }
+
+/// A certificate and its key, as PEM: made by one router for the other.
+async fn certificate() -> (String, String) {
+    let router = start().await;
+    router.run(&["/certificate/add", "=name=c", "=common-name=c", "=key-usage=tls-client"]).unwrap();
+    let port = reach(&router);
+    let sign = routeros::Command::new("/certificate", "sign").item("*1");
+    routeros::RouterPort::run(&port, sign).await.unwrap();
+    router.run(&["/certificate/export-certificate", "=.id=c", "=export-passphrase=x", "=file-name=c"]).unwrap();
+    let contents = |file: &str| {
+        let rows = router.run(&["/file/read", &format!("=file={file}")]).unwrap();
+        String::from_utf8(rows[0]["data"].clone()).unwrap()
+    };
+    (contents("c.crt"), contents("c.key"))
+}
+
+#[tokio::test]
+async fn certificates_are_imported_once_and_go_with_their_tunnel() {
+    let (certificate, key) = certificate().await;
+    let router = start().await;
+    router.run(&["/interface/bridge/add", "=name=bridge1"]).unwrap();
+    let port = reach(&router);
+    let before = configuration(&router);
+    let client = |certificates: serde_json::Value| {
+        let login = json!({ "username": "u", "password": "Fixture-p" });
+        let server = json!({ "address": "192.0.2.9", "port": 1194 });
+        let client = json!({ "name": "x", "server": server, "credentials": login, "certificates": certificates });
+        super::clients::with_clients(json!({ "openVpn": [client] })).steps
+    };
+    let steps = client(json!({ "clientCertificateContent": certificate, "clientKeyContent": key }));
+    let attempt = Attempt::new(&port, steps.clone());
+    let applied = attempt.apply().await.unwrap();
+    assert_eq!(applied.warnings, []);
+    let dump = router.configuration();
+    let used = dump.lines().find(|line| line.contains("certificate=\"nnc-")).unwrap();
+    assert!(used.contains("ovpn-client-x"), "{used}");
+    assert_eq!(router.run(&["/certificate/print"]).unwrap()[0]["private-key"], b"true");
+    assert!(applied.generated.is_empty(), "the router made nothing");
+    let files = router.run(&["/file/print"]).unwrap();
+    assert!(files.iter().all(|file| !file["name"].starts_with(b"nnc-")), "the file does not stay on the router");
+    assert!(attempt.plan().await.is_empty(), "{}", attempt.plan().await);
+    let again =
+        Attempt { base: applied.holdings.clone(), session: "01JLATER".into(), ..Attempt::new(&port, steps.clone()) };
+    assert_eq!(again.apply().await.unwrap().changes, 0);
+
+    let without = Attempt { base: applied.holdings, ..Attempt::new(&port, client(json!(null))) };
+    let holdings = without.apply().await.unwrap().holdings;
+    assert!(router.run(&["/certificate/print"]).unwrap().is_empty(), "nothing wants it any longer");
+    let back = Attempt { base: holdings, ..Attempt::new(&port, steps) };
+    back.apply().await.unwrap();
+    assert_eq!(router.run(&["/certificate/print"]).unwrap().len(), 1);
+    back.roll_back().await;
+    assert!(router.run(&["/certificate/print"]).unwrap().is_empty());
+    without.roll_back().await;
+    attempt.roll_back().await;
+    assert_same(&configuration(&router), &before, "taken back");
+}

@@ -98,9 +98,29 @@ fn openvpn_is_spelled_as_on_routers() {
     );
     assert_client(
         json!({ "openVpn": client(json!({ "mode": "ethernet", "protocol": "UDP", "auth": "none", "cipher": "none",
-            "certificates": { "ca": "", "cert": "-----BEGIN CERTIFICATE-----\nx\n", "key": "", "clientCertificateName": "mine" } })) }),
+            "certificates": { "ca": "", "cert": "other", "key": "", "clientCertificateName": "mine" } })) }),
         "+ /interface/ovpn-client name=ovpn-client-x connect-to=vpn.example.net user=u password=<secret> add-default-route=no disabled=no protocol=udp mode=ethernet auth=null cipher=null certificate=mine",
     );
+}
+
+#[test]
+fn certificates_in_a_document_are_brought_to_the_router() {
+    let certificates = json!({ "ca": "", "cert": "ignored", "key": "", "clientCertificateContent": "-----BEGIN CERTIFICATE-----\nx\n",
+        "clientKeyContent": "-----BEGIN PRIVATE KEY-----\nFixture-key\n" });
+    let more = json!({ "certificates": certificates, "keyPassphrase": "Fixture-phrase" });
+    let compiled = with_clients(json!({ "openVpn": client(more) }));
+    assert_no_errors(&compiled);
+    assert_shown(
+        &own(&compiled),
+        "+ /file name=nnc-4acbce55b08581bc.pem contents=<secret>
+         > /certificate import file-name=nnc-4acbce55b08581bc.pem passphrase=<secret> (needs vpn.openvpn.client/x/certificate-4acbce55b08581bc-file)
+         + /interface/ovpn-client name=ovpn-client-x connect-to=vpn.example.net user=u password=<secret> add-default-route=no disabled=no mode=ip certificate=nnc-4acbce55b08581bc.pem_0 (needs vpn.openvpn.client/x/certificate-4acbce55b08581bc)",
+    );
+    let key_alone = json!({ "certificates": { "ca": "", "cert": "", "key": "", "clientKeyContent": "-----BEGIN PRIVATE KEY-----\n" } });
+    let compiled = with_clients(json!({ "openVpn": client(key_alone) }));
+    let message =
+        "$.wan.vpnClient.openVpn[0].certificates.clientCertificateContent: is needed: the certificate of the key";
+    assert_eq!(issues(&compiled, Severity::Error), [message]);
 }
 
 #[test]
@@ -275,7 +295,17 @@ fn a_tunnel_leaves_by_its_link() {
 #[test]
 fn what_makes_no_sense_is_named() {
     let at = "$.wan.vpnClient";
+    let link = json!({ "wanInterface": { "wanType": "Foreign", "wanName": "other" } });
     let cases = [
+        (
+            wireguard(json!({ "interfaceAddress": "10.66" })),
+            ".wireguard[0].interfaceAddress: \"10.66\" is no address such as 10.66.0.2/32",
+        ),
+        (
+            wireguard(json!({ "interfaceAddress": "" })),
+            ".wireguard[0].interfaceAddress: is needed: the address inside the tunnel",
+        ),
+        (wireguard(link), ".wireguard[0].wanInterface.wanName: there is no Foreign link \"other\""),
         (
             json!({ "l2tp": client(json!({ "protoVersion": 3, "cookieLength": 5 })) }),
             ".l2tp[0].cookieLength: 5 is none of 0, 4, 8",

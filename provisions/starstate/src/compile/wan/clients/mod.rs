@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::hop::{ANYWHERE, all};
 use crate::compile::{Builder, Client, ClientConfig, Draft, Rank, World};
+use crate::issue::Issue;
 use crate::state::{ClientBase, Credentials, NetworkType, WanInterface, WanType};
 
 /// A tunnel.
@@ -75,8 +76,12 @@ fn endpoint(builder: &mut Builder<'_>, client: &Client<'_>) {
     let link = format!("{}-{}", wanted.wan_type.word(), wanted.wan_name);
     let label = format!("WanInterface:{link}");
     add(builder, "VPNE", label.clone());
-    // That there is no such link was reported when the document was checked.
-    let Some(table) = table_of(builder.world, client, wanted) else { return };
+    let Some(table) = table_of(builder.world, client, wanted) else {
+        let path = format!("{}.wanInterface.wanName", client.source);
+        let message = format!("there is no {} link {:?}", wanted.wan_type.word(), wanted.wan_name);
+        builder.report(Issue::error(path, message));
+        return;
+    };
     builder.table(&table);
     if let Ok(address) = client.host.parse::<Ipv4Addr>() {
         let main = builder.main_rule();

@@ -1,9 +1,13 @@
 //! OpenVPN: an interface that dials, with certificates.
 
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
 use super::{dialer, number};
 use crate::compile::{Builder, Client, spelling};
 use crate::issue::Issue;
-use crate::state::OpenVpnClient;
+use crate::state::{Hidden, OpenVpnClient};
+use crate::step::imported_certificate;
 
 pub(super) fn client(builder: &mut Builder<'_>, client: &Client<'_>, config: &OpenVpnClient) {
     let version = spelling::tls_version(&config.tls_version);
@@ -25,7 +29,8 @@ pub(super) fn client(builder: &mut Builder<'_>, client: &Client<'_>, config: &Op
         .text("cipher", &spelling::openvpn_ciphers(std::slice::from_ref(&config.cipher)))
         .some("tls-version", version.map(|(version, _)| version))
         .some_flag("verify-server-certificate", config.verify_server_certificate)
-        .some("certificate", certificate);
+        .some("certificate", certificate.as_ref().map(|(name, _)| name));
+    let row = certificate.and_then(|(_, imported)| imported).into_iter().fold(row, |row, step| row.needs(step));
     if config.route_no_pull == Some(true) {
         row.flag("route-nopull", true).done()
     } else {
@@ -33,23 +38,48 @@ pub(super) fn client(builder: &mut Builder<'_>, client: &Client<'_>, config: &Op
     };
 }
 
-/// The name of the certificate by which the router proves who it is.
-fn certificate(builder: &mut Builder<'_>, client: &Client<'_>, config: &OpenVpnClient) -> Option<String> {
+/// The certificate by which the router proves who it is, and the step after which it can be used.
+fn certificate(
+    builder: &mut Builder<'_>,
+    client: &Client<'_>,
+    config: &OpenVpnClient,
+) -> Option<(String, Option<String>)> {
     let certificates = config.certificates.as_ref()?;
-    let is_text = |text: &str| text.trim().contains(['\n', '\r']) || text.trim().starts_with("-----BEGIN");
-    let texts = [
-        ("cert", &*certificates.cert),
-        ("caCertificateContent", &*certificates.ca_certificate_content),
-        ("clientCertificateContent", &*certificates.client_certificate_content),
-        ("clientKeyContent", certificates.client_key_content.reveal()),
-    ];
-    for (field, text) in texts {
-        if is_text(text) {
-            let path = format!("{}.certificates.{field}", client.source);
-            let message = "is not imported: name a certificate that is on the router";
-            builder.report(Issue::warning(path, message));
-        }
+    let is_text = |text: &str| text.contains("-----BEGIN ");
+    let authority = certificates.ca_certificate_content.trim();
+    if is_text(authority) {
+        import(builder, "authority", authority, "", &Hidden::default());
     }
-    let names = [&certificates.client_certificate_name, &certificates.cert];
-    names.into_iter().map(|name| name.trim()).find(|name| !name.is_empty() && !is_text(name)).map(str::to_owned)
+    let key = certificates.client_key_content.reveal();
+    let texts = [&certificates.client_certificate_content, &certificates.cert].map(|text| text.trim());
+    if let Some(text) = texts.into_iter().find(|text| is_text(text)) {
+        let (name, imported) = import(builder, "certificate", text, key, &config.key_passphrase);
+        return Some((name, Some(imported)));
+    }
+    if is_text(key) {
+        let path = format!("{}.certificates.clientCertificateContent", client.source);
+        builder.report(Issue::error(path, "is needed: the certificate of the key"));
+    }
+    let names = [&certificates.client_certificate_name, &certificates.cert].map(|name| name.trim());
+    names.into_iter().find(|name| !name.is_empty()).map(|name| (name.to_owned(), None))
+}
+
+/// Brings a certificate to the router, and its key when there is one. The file by which it comes is called after what it says, so another
+/// text is another certificate; it is removed again. Gives the certificate's name, and the step.
+fn import(
+    builder: &mut Builder<'_>,
+    what: &str,
+    certificate: &str,
+    key: &str,
+    passphrase: &Hidden,
+) -> (String, String) {
+    let hash = HEXLOWER.encode(&Sha256::digest(certificate.as_bytes())[..8]);
+    let file = format!("nnc-{hash}.pem");
+    let text = format!("{certificate}\n{}", key.trim());
+    let row = builder.add(&format!("{what}-{hash}-file"), "/file", &["name"]).arg("name", &*file).once();
+    let put = row.secret_text("contents", text.trim().to_owned() + "\n").done();
+    let run = builder.run(&format!("{what}-{hash}"), "/certificate", "import", &[], None).arg("file-name", &*file);
+    let run = if passphrase.is_empty() { run.arg("passphrase", "") } else { run.secret("passphrase", passphrase) };
+    let imported = run.read_back(format!("file:{file}")).needs(put).done();
+    (imported_certificate(&file), imported)
 }

@@ -32,19 +32,25 @@ pub(super) fn client(builder: &mut Builder<'_>, client: &Client<'_>, config: &Wi
     addresses(builder, client, config);
 }
 
-/// The addresses inside the tunnel, as they are given. What is none was reported when the document was checked.
+/// The addresses inside the tunnel, as they are given.
 fn addresses(builder: &mut Builder<'_>, client: &Client<'_>, config: &WireguardClient) {
-    for text in form::items(&config.interface_address) {
+    let path = format!("{}.interfaceAddress", client.source);
+    let mut texts = form::items(&config.interface_address).peekable();
+    if texts.peek().is_none() {
+        builder.report(Issue::error(&*path, "is needed: the address inside the tunnel"));
+    }
+    for text in texts {
         match text.parse::<IpNet>() {
             Ok(IpNet::V4(_)) => {
                 let row = builder.add("address", "/ip/address", &["address", "interface"]);
                 row.arg("address", text).arg("interface", &*client.interface).done();
             }
             Ok(IpNet::V6(_)) => {
-                let path = format!("{}.interfaceAddress", client.source);
-                builder.report(Issue::warning(path, format!("{text} is left out: only IPv4 is routed")));
+                builder.report(Issue::warning(&*path, format!("{text} is left out: only IPv4 is routed")));
             }
-            Err(_) => {}
+            Err(_) => {
+                builder.report(Issue::error(&*path, format!("{text:?} is no address such as 10.66.0.2/32")));
+            }
         }
     }
 }
