@@ -729,3 +729,69 @@ fn on_an_older_router_nat_pmp_is_a_mistake() {
         "{found:?}"
     );
 }
+
+#[test]
+fn servers_for_users_decide_about_their_services() {
+    let document = with_links(|document| {
+        document["lan"]["vpnServer"] = json!({
+            "users": [{ "username": "ann", "password": "p", "vpnType": ["SSH", "HTTPProxy"] }],
+            "sshServer": { "enabled": true, "listenPort": 2222, "network": { "name": "Split" } },
+            "httpProxyServer": { "enabled": true, "network": { "name": "Split" } },
+        });
+        document["extra"] = json!({
+            "serviceConfig": { "services": { "ssh": { "type": "Local", "port": 22 } } },
+            "usefulServices": { "proxyEnabled": false },
+        });
+    });
+    let compiled = compiled(&document);
+    assert_no_errors(&compiled);
+    assert_shown(&of(&compiled, "system.services"), "");
+    assert_shown(&of(&compiled, "system.usefulServices"), "");
+    let expected = "$.extra.serviceConfig.services.ssh: the SSH server for users decides: open on port 2222";
+    assert!(issues(&compiled, Severity::Warning).iter().any(|issue| issue == expected), "{:#?}", compiled.issues);
+}
+
+#[test]
+fn scripts_have_balanced_brackets_and_no_open_places() {
+    let entry = |provider: &str, host: &str| json!({ "provider": provider, "hostname": host, "username": "u", "password": "p", "customServerURL": "https://x.example/" });
+    let document = with_extra(&json!({
+        "cloudDdnsConfig": { "entries": [entry("no-ip", "a.b"), entry("duckdns", "c.d"), entry("cloudflare", "e.f"), entry("custom", "g.h")] },
+        "ruiConfig": { "ipAddressUpdate": { "interval": "Daily", "time": "03:00" }, "update": { "interval": "Daily", "time": "04:00" } },
+    }));
+    let compiled = compiled(&document);
+    assert_no_errors(&compiled);
+    let sources: Vec<&str> =
+        compiled.steps.iter().filter_map(|step| step.text("source").or(step.text("on-event"))).collect();
+    assert_eq!(sources.len(), 4 * 2 + 4 + 1);
+    for source in sources {
+        assert_eq!(unclosed(source), "", "{source}");
+        assert!(!source.contains("{{"), "{source}");
+    }
+}
+
+/// The brackets that are still open at the end of a script, text and comments left out.
+fn unclosed(script: &str) -> String {
+    let mut open = String::new();
+    for line in script.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let mut characters = line.chars();
+        let mut is_text = false;
+        while let Some(character) = characters.next() {
+            match character {
+                '\\' => drop(characters.next()),
+                '"' => is_text = !is_text,
+                '(' | '[' | '{' if !is_text => open.push(character),
+                ')' | ']' | '}' if !is_text => {
+                    let opening = match character {
+                        ')' => '(',
+                        ']' => '[',
+                        _ => '{',
+                    };
+                    assert_eq!(open.pop(), Some(opening), "{line}");
+                }
+                _ => {}
+            }
+        }
+        assert!(!is_text, "a text goes on behind its line: {line}");
+    }
+    open
+}

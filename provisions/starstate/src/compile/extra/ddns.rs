@@ -61,9 +61,8 @@ fn one_name(builder: &mut Builder<'_>, path: &str, entry: &DdnsEntry) -> Result<
             let login = provider != Provider::DuckDns;
             let (user, password) = if login { (entry.username.trim(), entry.password.reveal()) } else { ("", "") };
             let places = [("host", host), ("url", &url), ("user", user), ("password", password), ("answer", answer)];
-            let template =
-                if user.is_empty() { include_str!("ddns_plain.rsc") } else { include_str!("ddns_login.rsc") };
-            with_checks(template, &places)
+            let login = if user.is_empty() { "" } else { " user={{user}} password={{password}}" };
+            with_checks(&include_str!("ddns_request.rsc").replace("{{login}}", login), &places)
         }
     };
     let is_secret = !entry.password.is_empty();

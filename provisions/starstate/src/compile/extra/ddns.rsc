@@ -5,7 +5,4 @@
 :do { :set address [:tostr [/ip/cloud/get public-address]] } on-error={}
 :local known ""
 :do { :set known [:tostr [:resolve $host]] } on-error={}
-:local check "no"
-:local trust [/certificate/settings/get]
-:if ([:tostr ($trust->"builtin-trust-store")] ~ "(all|default|fetch)") do={ :set check "yes" }
-:if ([:tostr ($trust->"builtin-trust-anchors")] = "trusted") do={ :set check "yes" }
+{{trust}}

@@ -16,11 +16,7 @@
   :error "domestic addresses: an update is running already"
 }
 
-# Servers are checked where the router trusts the usual authorities.
-:local check "no"
-:local trust [/certificate/settings/get]
-:if ([:tostr ($trust->"builtin-trust-store")] ~ "(all|default|fetch)") do={ :set check "yes" }
-:if ([:tostr ($trust->"builtin-trust-anchors")] = "trusted") do={ :set check "yes" }
+{{trust}}
 
 :local from ""
 :if (([:len $holder] > 0) && ([:len [/ip/address/find where address~("^" . $holder . "/")]] > 0)) do={ :set from $holder }

@@ -6,13 +6,17 @@ use crate::quote::quote;
 /// What a script may do that fetches something and writes it down: fetching needs `ftp`.
 const POLICY: &str = "ftp,read,test,write";
 
+/// Finds out whether the certificates of servers can be checked: `$check` is `yes` or `no`.
+const TRUST: &str = include_str!("trust.rsc");
+
 /// A script with its places, `{{name}}`, filled with texts as strings of the script language. Lines of comments above the first
 /// command are for readers of this repository.
 pub(super) fn fill(template: &str, places: &[(&str, &str)]) -> String {
-    let mut script = template.trim_start().to_owned();
+    let mut script = template.trim_start();
     while let Some(rest) = script.strip_prefix('#') {
-        script = rest.split_once('\n').map_or("", |(_, rest)| rest).trim_start().to_owned();
+        script = rest.split_once('\n').map_or("", |(_, rest)| rest).trim_start();
     }
+    let mut script = script.replace("{{trust}}", TRUST.trim_end());
     // A text is quoted before it is put in, and quoted text has no braces.
     for (name, text) in places {
         script = script.replace(&format!("{{{{{name}}}}}"), &quote(text));

@@ -1,8 +1,8 @@
-# Tells a provider with a login. It sees the address that the request comes from.
+# Tells a provider, which sees the address that the request comes from.
 
 :if (([:len $address] = 0) || ($address != $known)) do={
   :do {
-    :local reply [/tool/fetch url={{url}} user={{user}} password={{password}} check-certificate=$check output=user as-value]
+    :local reply [/tool/fetch url={{url}}{{login}} check-certificate=$check output=user as-value]
     :local text [:tostr ($reply->"data")]
     :if ($text ~ {{answer}}) do={
       :log info ("DDNS: the provider of " . $host . " knows the address")
