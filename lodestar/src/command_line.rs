@@ -361,6 +361,9 @@ pub struct BenchArguments {
     /// Measure full refreshes of devices with so many parameters instead.
     #[arg(long, value_name = "PARAMETERS")]
     pub refresh: Option<usize>,
+    /// Measure how a StarState document is planned and applied on a simulated router instead.
+    #[arg(long, value_name = "FILE")]
+    pub starstate: Option<PathBuf>,
     /// Write the id and sequence number of each acknowledged session to this file as it is acknowledged.
     #[arg(long, value_name = "FILE")]
     pub acknowledged: Option<PathBuf>,

@@ -2,10 +2,11 @@
 //! this process, on the same cores.
 //!
 //! [`sessions`] measures how many there are per second, [`storm`] devices that all come at once, [`in_flight`] the memory of sessions
-//! that wait for their device. `docs/benchmarks.md` says what the figures mean.
+//! that wait for their device, [`routers`] a document on a simulated router. `docs/benchmarks.md` says what the figures mean.
 
 mod fleet;
 mod in_flight;
+mod routers;
 mod server;
 mod sessions;
 mod storm;
@@ -31,6 +32,8 @@ struct Figures {
     storm: Option<storm::Figures>,
     #[serde(skip_serializing_if = "Option::is_none")]
     in_flight: Option<in_flight::Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    starstate: Option<Vec<routers::Figure>>,
 }
 
 /// Measures and prints.
@@ -59,12 +62,18 @@ pub async fn run(arguments: BenchArguments, stop: CancellationToken) -> Result<(
     if let Some(in_flight) = &figures.in_flight {
         in_flight.print();
     }
+    if let Some(starstate) = &figures.starstate {
+        routers::print(starstate);
+    }
     Ok(())
 }
 
 async fn measure(arguments: &BenchArguments, data_dir: &Path, stop: CancellationToken) -> Result<Figures> {
     let mut figures = Figures::default();
-    let is_special = arguments.refresh.is_some() || arguments.storm.is_some() || arguments.in_flight.is_some();
+    let is_special = arguments.refresh.is_some()
+        || arguments.storm.is_some()
+        || arguments.in_flight.is_some()
+        || arguments.starstate.is_some();
     if !is_special {
         figures.sessions = Some(sessions::measure(arguments, data_dir, &stop).await?);
     }
@@ -74,6 +83,9 @@ async fn measure(arguments: &BenchArguments, data_dir: &Path, stop: Cancellation
         std::fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
         Ok(path)
     };
+    if let Some(file) = &arguments.starstate {
+        figures.starstate = Some(routers::measure(file, data_dir).await?);
+    }
     if let Some(parameters) = arguments.refresh {
         figures.refresh = Some(sessions::measure_refresh(parameters, arguments, &part("refresh")?, &stop).await?);
     }

@@ -6,7 +6,7 @@
 //! Exit codes: 0 done, or nothing to do; 1 the document has errors, the router refused, somebody has changed something (`drift`).
 
 pub mod arguments;
-mod directory;
+pub(crate) mod directory;
 mod reach;
 mod show;
 
@@ -233,7 +233,8 @@ impl Work {
     }
 }
 
-fn now() -> u64 {
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
