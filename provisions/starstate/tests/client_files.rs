@@ -48,6 +48,10 @@ fn content<'f>(files: &'f [ClientFile], name: &str) -> &'f str {
     files.iter().find(|file| file.name == name).unwrap_or_else(|| panic!("{name} of {names:?}")).content.reveal()
 }
 
+fn content_of(servers: Json, name: &str) -> String {
+    content(&files(servers, &[], ROUTER), name).to_owned()
+}
+
 fn user(name: &str, kinds: &[&str]) -> Json {
     json!({ "username": name, "password": format!("pass of {name}"), "vpnType": kinds })
 }
@@ -389,6 +393,12 @@ fn names_of_files_are_unique() {
         files.iter().map(|file| &*file.name).collect::<Vec<_>>(),
         ["pptp-a_b.txt", "pptp-a_b-2.txt", "pptp-A_B-3.txt"]
     );
+    let servers = json!({
+        "users": [user("ann", &[])],
+        "openVpnServer": [{ "enabled": true, "name": "a/b" }, { "enabled": true, "name": "a_b" }],
+    });
+    let second = content_of(servers, "openvpn-a_b-ann-2.txt");
+    assert!(second.contains("openvpn-a_b-2.ovpn\n"), "a text names the profile that it is for: {second}");
 }
 
 #[tokio::test]

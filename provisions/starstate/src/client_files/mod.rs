@@ -148,14 +148,15 @@ impl<'a> Source<'a> {
 }
 
 impl Files {
-    /// Keeps a file. Its name is changed when it is none for files, or taken.
-    fn push(&mut self, name: &str, media_type: &'static str, content: impl Into<Secret>, is_secret: bool) {
+    /// Keeps a file. Its name is changed when it is none for files, or taken. Gives the name.
+    fn push(&mut self, name: &str, media_type: &'static str, content: impl Into<Secret>, is_secret: bool) -> String {
         let wanted = file_name(name);
         let (base, end) = wanted.rsplit_once('.').unwrap_or((&wanted, "txt"));
         let taken = |name: &String| self.0.iter().any(|file| file.name.eq_ignore_ascii_case(name));
         let numbered = (2..).map(|number| format!("{base}-{number}.{end}"));
         let name = std::iter::once(wanted.clone()).chain(numbered).find(|name| !taken(name)).unwrap_or_default();
-        self.0.push(ClientFile { name, media_type, content: content.into(), is_secret });
+        self.0.push(ClientFile { name: name.clone(), media_type, content: content.into(), is_secret });
+        name
     }
 
     /// Keeps a plain text.

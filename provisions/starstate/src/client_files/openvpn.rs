@@ -13,10 +13,9 @@ pub(super) fn files(source: &Source<'_>, resource: &Resource<'_>, server: &OpenV
     let name = format!("openvpn-{}", resource.name);
     let profile = profile(source, resource, server);
     let has_key = profile.contains("<key>\n");
-    files.push(&format!("{name}.ovpn"), MEDIA_TYPE, profile, has_key);
+    let file = files.push(&format!("{name}.ovpn"), MEDIA_TYPE, profile, has_key);
     for user in source.users("OpenVPN", true) {
-        let page = Page::new(&format!("OpenVPN {}: {}", resource.name, user.username))
-            .row("Profile", text::file_name(&format!("{name}.ovpn")));
+        let page = Page::new(&format!("OpenVPN {}: {}", resource.name, user.username)).row("Profile", &file);
         let page = texts::login(page, user);
         let passphrase = texts::passphrase(source).filter(|_| has_key);
         let page = page.secret("Passphrase of the key", passphrase.unwrap_or_default());
