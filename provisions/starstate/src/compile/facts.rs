@@ -41,6 +41,14 @@ pub enum Band {
     SecondFive,
 }
 
+impl Radio {
+    /// Whether it is meant by a name: that of its band, or the one that it came with.
+    pub fn is_called(&self, name: &str) -> bool {
+        let name = name.trim();
+        name.eq_ignore_ascii_case(&self.band.interface()) || name == self.default_name
+    }
+}
+
 impl Band {
     /// How documents and interfaces call it: `2.4`, `5`, `5-2`.
     pub fn word(self) -> &'static str {

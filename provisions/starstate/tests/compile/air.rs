@@ -309,11 +309,15 @@ fn trunks_that_cannot_be_are_mistakes() {
         errors(&trunk("string", ["ether8", "ether1"]), Role::Master),
         ["$.choose.trunkInterfaceType: \"string\" is no kind of trunk, wired and wireless are"]
     );
-    let by_air = trunk("wireless", ["wifi5", "wifi5"]);
-    assert!(errors(&by_air, Role::Slave(1))[0].contains("this router has no radio \"wifi5\""));
+    let by_air = trunk("wireless", ["wifi5", "wifi2.4"]);
+    let elsewhere = trunk("wireless", ["wifi5", "wifi5"]);
+    assert!(errors(&elsewhere, Role::Slave(1))[0].contains("this router has no radio \"wifi5\""));
     let mut long = by_air.clone();
     long["lan"]["wireless"][0]["ssid"] = json!("a".repeat(32));
     assert!(errors(&long, Role::Master)[0].contains("longer than 32 bytes"));
+    let mut secret = by_air.clone();
+    secret["lan"]["wireless"][0]["password"] = json!("p".repeat(63));
+    assert!(errors(&secret, Role::Slave(1))[0].contains("more than 63 characters"));
     let mut silent = by_air;
     silent["lan"]["wireless"] = json!([]);
     assert!(errors(&silent, Role::Master)[0].contains("but there is none"));

@@ -56,10 +56,10 @@ fn a_network_has_addresses_and_one_way_out() {
          + /ip/firewall/address-list list=Foreign address=10.20.4.0/22 (optional)
          + /ip/firewall/address-list list=Foreign-Guest-LAN address=10.20.4.0/22
          + /routing/table name=to-Foreign-Guest fib=
+         + /ip/route dst-address=0.0.0.0/0 blackhole= distance=99 routing-table=to-Foreign-Guest (optional)
          + /routing/rule action=lookup table=main min-prefix=0 (first)
          + /routing/rule src-address=10.20.4.0/22 action=lookup table=to-Foreign-Guest
-         + /ip/firewall/mangle chain=prerouting src-address=10.20.4.0/22 action=mark-routing new-routing-mark=to-Foreign-Guest passthrough=yes (optional)
-         + /ip/route dst-address=0.0.0.0/0 blackhole= distance=99 routing-table=to-Foreign-Guest (optional)",
+         + /ip/firewall/mangle chain=prerouting src-address=10.20.4.0/22 action=mark-routing new-routing-mark=to-Foreign-Guest passthrough=yes (optional)",
     );
 }
 
@@ -72,6 +72,13 @@ fn a_split_network_has_a_way_for_each_list_of_destinations() {
         assert_no_errors(&compiled);
         let steps = of(&compiled, "lan.network.split");
         assert!(!steps.iter().any(|step| step.path == "/routing/rule"));
+        let closed = |table: &str| {
+            compiled
+                .steps
+                .iter()
+                .any(|step| step.argument("blackhole").is_some() && step.text("routing-table") == Some(table))
+        };
+        assert!(closed("to-Split") && steps.iter().filter_map(|step| step.text("new-routing-mark")).all(closed));
         let rules = steps.iter().filter(|step| step.path == "/ip/firewall/mangle");
         rules
             .map(|step| {

@@ -25,10 +25,13 @@ pub(super) fn network(builder: &mut Builder<'_>, resource: &Resource<'_>) {
         NetworkType::Split => steering(builder, network),
         _ => one_way(builder, network),
     }
-    // While no uplink works, nothing leaves by another table.
-    builder.table(&network.table());
-    let route = builder.add("no-way-out", "/ip/route", &[]).arg("dst-address", "0.0.0.0/0").arg("blackhole", "");
-    route.arg("distance", "99").arg("routing-table", network.table()).optional().done();
+}
+
+/// A table. While it has no other route, what looks into it does not leave by another table.
+fn table(builder: &mut Builder<'_>, name: &str) {
+    builder.table(name);
+    let route = builder.add(&format!("no-way-out-{name}"), "/ip/route", &[]).arg("dst-address", "0.0.0.0/0");
+    route.arg("blackhole", "").arg("distance", "99").arg("routing-table", name).optional().done();
 }
 
 /// The bridge, its address, and addresses for those who ask.
@@ -69,36 +72,37 @@ fn lists(builder: &mut Builder<'_>, network: &Network) {
 
 /// Everything leaves by one table.
 fn one_way(builder: &mut Builder<'_>, network: &Network) {
-    let (table, subnet) = (network.table(), network.subnet.to_string());
-    builder.table(&table);
+    let (name, subnet) = (network.table(), network.subnet.to_string());
+    table(builder, &name);
     builder.main_rule();
     let rule = builder.add("rule", "/routing/rule", &[]).arg("src-address", &subnet);
-    rule.arg("action", "lookup").arg("table", &table).done();
+    rule.arg("action", "lookup").arg("table", &name).done();
     // Where marks say which connection takes which link, another mark would send them all by one.
     if wan::is_marked(builder.world, network.kind) {
         return;
     }
     let mark = builder.add("mark", "/ip/firewall/mangle", &[]).arg("chain", "prerouting").arg("src-address", subnet);
-    mark.arg("action", "mark-routing").arg("new-routing-mark", table).flag("passthrough", true).optional().done();
+    mark.arg("action", "mark-routing").arg("new-routing-mark", name).flag("passthrough", true).optional().done();
 }
 
 /// Every destination has its way: the lists of destinations that are in the document's networks, then what is domestic, then the rest.
 fn steering(builder: &mut Builder<'_>, network: &Network) {
     let world = builder.world;
+    table(builder, &network.table());
     let rest = [NetworkType::Vpn, NetworkType::Foreign, NetworkType::Domestic].into_iter().find(|it| world.exists(*it));
     let listed = STEERING.iter().filter(|(_, target)| world.exists(*target));
     let rules = listed.map(|(list, target)| ((*list).to_owned(), *target));
     let rules: Vec<(String, NetworkType)> =
         rules.chain(rest.map(|target| ("!DOMAddList".to_owned(), target))).collect();
     for (list, target) in rules {
-        let table = format!("to-{}", target.word());
-        builder.table(&table);
+        let name = format!("to-{}", target.word());
+        table(builder, &name);
         let rule = builder.add(&format!("steer-{list}"), "/ip/firewall/mangle", &[]).rank(Rank::Split);
         rule.arg("chain", "prerouting")
             .arg("src-address-list", network.lan())
             .arg("dst-address-list", list)
             .arg("action", "mark-routing")
-            .arg("new-routing-mark", table)
+            .arg("new-routing-mark", name)
             .flag("passthrough", false)
             .done();
     }

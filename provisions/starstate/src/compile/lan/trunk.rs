@@ -7,12 +7,14 @@ use routeros::Secret;
 
 use super::wireless::{AccessPoint, first};
 use super::{bridge_port, join};
-use crate::compile::{Band, Builder, Network, Radio, World};
+use crate::compile::{Builder, Network, World};
 use crate::issue::Issue;
 use crate::state::{Hidden, NetworkType, RouterModel};
 
-/// Bytes of a name in the air.
+/// The most bytes of an SSID (IEEE 802.11 §9.4.2.2).
 const LONGEST_SSID: usize = 32;
+/// The most characters of a passphrase.
+const LONGEST_PASSWORD: usize = 63;
 
 /// Whether routers are connected by their radios.
 pub(super) fn is_wireless(world: &World<'_>) -> bool {
@@ -121,8 +123,7 @@ fn port_of_slave(builder: &mut Builder<'_>, model: &RouterModel) -> Option<Strin
         return Some(port.to_owned());
     }
     let facts = builder.facts;
-    let is_it = |radio: &&Radio| Band::of_interface(port) == Some(radio.band) || radio.default_name == port;
-    let Some(radio) = facts.radios.iter().find(is_it) else {
+    let Some(radio) = facts.radios.iter().find(|radio| radio.is_called(port)) else {
         builder.error(format!("the trunk is wireless, but this router has no radio {port:?}"));
         return None;
     };
@@ -146,8 +147,12 @@ fn air(builder: &mut Builder<'_>) -> Option<(String, Hidden)> {
         builder.error(format!("the trunk's SSID {ssid:?} would be longer than {LONGEST_SSID} bytes"));
         return None;
     }
-    let password = first.password.0.as_ref().map(|password| Secret::from(format!("{}!", password.reveal())));
-    Some((ssid, Hidden(password)))
+    let password = format!("{}!", first.password.reveal());
+    if password.len() > LONGEST_PASSWORD {
+        builder.error(format!("the trunk's password would have more than {LONGEST_PASSWORD} characters"));
+        return None;
+    }
+    Some((ssid, Hidden(Some(Secret::from(password)))))
 }
 
 fn is_wired(builder: &mut Builder<'_>) -> Option<bool> {

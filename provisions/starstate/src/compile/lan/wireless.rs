@@ -120,15 +120,11 @@ fn network_of<'w>(world: &'w World<'_>, wireless: &Wireless) -> Result<&'w Netwo
 
 /// Whether a radio is connected to a network of others: an uplink's, or the master's.
 fn is_station(world: &World<'_>, radio: &Radio) -> bool {
-    let is_radio = |name: &str| {
-        let name = name.trim();
-        name.eq_ignore_ascii_case(&radio.band.interface()) || name == radio.default_name
-    };
     match world.role {
-        Role::Master => world.links.iter().any(|link| is_radio(link.port())),
+        Role::Master => world.links.iter().any(|link| radio.is_called(link.port())),
         Role::Slave(_) => {
             let trunk = world.role.trunk(world.state).filter(|_| super::trunk::is_wireless(world));
-            trunk.is_some_and(|(_, model)| is_radio(&model.master_slave_interface))
+            trunk.is_some_and(|(_, model)| radio.is_called(&model.master_slave_interface))
         }
     }
 }
