@@ -34,6 +34,9 @@ use crate::role::Role;
 use crate::state::StarState;
 use crate::step::Step;
 
+/// Networks that are nobody's on the Internet (RFC 1918).
+const LOCAL: [&str; 3] = ["192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8"];
+
 /// What a document means for a router.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compiled {

@@ -15,9 +15,6 @@ use crate::decompose::{Content, Resource};
 
 pub(super) use dns::resolvers;
 
-/// Networks that are nobody's on the Internet (RFC 1918).
-const LOCAL: [&str; 3] = ["192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8"];
-
 /// The steps of a resource, if it is one of these.
 pub(super) fn steps(builder: &mut Builder<'_>, resource: &Resource<'_>) -> bool {
     match resource.content {

@@ -1,7 +1,6 @@
 //! The router itself: its name, time, management services, graphs, resolver and proxy.
 
-use super::LOCAL;
-use crate::compile::{Builder, Rank};
+use crate::compile::{Builder, LOCAL, Rank};
 use crate::form;
 use crate::issue::Issue;
 use crate::state::{GraphingConfig, NtpConfig, RouterIdentity, ServicePort, Services, UsefulServices};

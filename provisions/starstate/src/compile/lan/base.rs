@@ -1,9 +1,6 @@
 //! What every router gets: interface lists, traffic that stays local, masquerading, and no resolver for the world.
 
-use crate::compile::{Builder, Rank};
-
-/// Networks that are nobody's on the internet (RFC 1918).
-const LOCAL: [&str; 3] = ["192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8"];
+use crate::compile::{Builder, LOCAL, Rank};
 
 /// Lists, and rules for traffic that stays here.
 pub(super) fn base(builder: &mut Builder<'_>) {
