@@ -6,6 +6,9 @@ use crate::state::{StarState, User, VpnServers};
 
 /// Where they stand.
 const AT: &str = "$.lan.vpnServer";
+/// How users call the servers that they may use.
+const KINDS: [&str; 11] =
+    ["Wireguard", "OpenVPN", "PPTP", "L2TP", "SSTP", "IKeV2", "Socks5", "SSH", "HTTPProxy", "BackToHome", "ZeroTier"];
 
 pub(super) fn check(world: &World<'_>, issues: &mut Vec<Issue>) {
     let Some(servers) = world.state.lan.as_ref().and_then(|lan| lan.vpn_server.as_ref()) else { return };
@@ -38,6 +41,13 @@ pub(super) fn check(world: &World<'_>, issues: &mut Vec<Issue>) {
 
 /// A server with logins needs somebody who may log in.
 fn callers(servers: &VpnServers, issues: &mut Vec<Issue>) {
+    for (number, user) in servers.users.iter().enumerate() {
+        let is_unknown = |word: &str| !KINDS.iter().any(|kind| word.trim().eq_ignore_ascii_case(kind));
+        for (place, word) in user.vpn_type.iter().enumerate().filter(|(_, word)| is_unknown(word)) {
+            let message = format!("{word:?} is none of {}; it has no effect", KINDS.join(", "));
+            issues.push(Issue::warning(format!("{AT}.users[{number}].vpnType[{place}]"), message));
+        }
+    }
     let is_for = |user: &User, kind: &str| {
         user.vpn_type.is_empty() || user.vpn_type.iter().any(|word| word.trim().eq_ignore_ascii_case(kind))
     };

@@ -100,6 +100,13 @@ fn vpn_servers() {
             json!(["L2TP", "sstp"]),
             format!("warning: {at}.openVpnServer[0]: there is no user for OpenVPN"),
         ),
+        (
+            "users/0/vpnType",
+            json!(["SSTP", "L2TP", "OpenVPN", "Telepathy"]),
+            format!(
+                "warning: {at}.users[0].vpnType[3]: \"Telepathy\" is none of Wireguard, OpenVPN, PPTP, L2TP, SSTP, IKeV2, Socks5, SSH, HTTPProxy, BackToHome, ZeroTier; it has no effect"
+            ),
+        ),
         ("users/0/vpnType", json!([]), String::new()),
         ("sstpServer/certificate", json!(""), format!("error: {at}.sstpServer.certificate: {certificate}")),
         (
