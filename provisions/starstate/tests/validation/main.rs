@@ -184,6 +184,7 @@ fn the_documents_are_good() {
         "08 $.extra.ntpConfig.synchronize without effect",
         "08 warning: $.lan.vpnServer.pptpServer: PPTP can be broken by whoever listens; L2TP with IPsec, SSTP, OpenVPN and WireGuard cannot",
         "08 warning: $.wan.vpnClient.sstp[0].tlsVersion: RouterOS knows no version \"only-1.3\"; it is only-1.2",
+        "08 warning: $.wan.vpnClient.ikev2[0]: no route leads through IKEv2: what the network VPN-ik-a sends is dropped",
         "08 warning: $.lan.vpnServer.openVpnServer[1].network: users get addresses of ovpn-udp, whichever OpenVPN server they call",
         "08 warning: $.lan.tunnel.ipip[0]: allowFastPath has no effect on a tunnel with an ipsecSecret",
     ];

@@ -342,3 +342,16 @@ fn older_releases_get_what_they_have() {
         assert!(compiled.steps.iter().all(|step| step.text(name).is_none()), "{name}");
     }
 }
+
+#[test]
+fn a_network_behind_ikev2_has_no_way_out_and_that_is_said() {
+    let document = json!({
+        "wan": { "vpnClient": { "ikev2": client(json!({ "presharedKey": "Fixture-k" })) } },
+        "lan": { "subnets": { "vpnClientSubnets": { "ikev2": [{ "name": "x", "subnet": "192.168.60.0/24" }] } } },
+    });
+    let compiled = compiled(&document);
+    let warning = "$.wan.vpnClient.ikev2[0]: no route leads through IKEv2: what the network VPN-x sends is dropped";
+    assert!(issues(&compiled, Severity::Warning).contains(&warning.to_owned()), "{:?}", compiled.issues);
+    let routes: Vec<Step> = compiled.steps.iter().filter(|step| step.path == "/ip/route").cloned().collect();
+    assert!(routes.iter().all(|step| step.text("routing-table") != Some("to-VPN-x") || step.text("gateway").is_none()));
+}

@@ -22,6 +22,11 @@ struct Names {
 }
 
 pub(super) fn client(builder: &mut Builder<'_>, client: &Client<'_>, config: &Ikev2Client) {
+    let behind = format!("VPN-{}", client.base.name);
+    if builder.world.network(&behind).is_some() {
+        let message = format!("no route leads through IKEv2: what the network {behind} sends is dropped");
+        builder.warning(message);
+    }
     let names = names(client, config);
     builder.add("group", "/ip/ipsec/policy/group", &["name"]).arg("name", &*names.group).done();
     proposals(builder, client, config, &names);
