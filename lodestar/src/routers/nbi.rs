@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use data_encoding::BASE64;
 use serde_json::{Value as Json, json};
+use starstate::client_files::client_files;
 use starstate::issue::permits;
 use starstate::orchestrator::Generated;
 use starstate::plan::Plan;
@@ -112,10 +113,23 @@ impl RouterSessions for RouterDesk {
         Ok(Acted { is_under_way: false, answer: self.show(&at_once, None) })
     }
 
-    async fn generated(&self, id: &str, reveal: bool) -> Result<Option<Json>, RouterError> {
+    async fn generated(&self, id: &str, host: &str, reveal: bool) -> Result<Option<Json>, RouterError> {
         let Some(session) = self.0.load(id).await? else { return Ok(None) };
         let generated: Vec<Json> = session.generated.iter().map(|made| show_generated(made, reveal)).collect();
-        Ok(Some(json!({ "_id": id, "device": session.router, "generated": generated })))
+        let document = state::read(&session.document).state;
+        let files: Vec<Json> = client_files(&document, &session.generated, host)
+            .iter()
+            .map(|file| {
+                let content = (reveal || !file.is_secret).then(|| file.content.reveal());
+                json!({
+                    "name": file.name,
+                    "mediaType": file.media_type,
+                    "isSecret": file.is_secret,
+                    "content": content,
+                })
+            })
+            .collect();
+        Ok(Some(json!({ "_id": id, "device": session.router, "generated": generated, "clientFiles": files })))
     }
 
     async fn state(&self, device: &str, drift: bool) -> Result<Json, RouterError> {

@@ -39,8 +39,9 @@ pub trait RouterSessions: Send + Sync {
     /// Does something with a session.
     async fn act(&self, id: &str, action: RouterAction, details: ActionDetails) -> Result<Acted, RouterError>;
 
-    /// What routers made in a session: keys, certificates, files for clients. Secrets are shown to those who may see them.
-    async fn generated(&self, id: &str, reveal: bool) -> Result<Option<Json>, RouterError>;
+    /// What routers made in a session: keys, certificates, and the files for those who call their VPN servers at `host`, which may be
+    /// empty. Secrets are shown to those who may see them.
+    async fn generated(&self, id: &str, host: &str, reveal: bool) -> Result<Option<Json>, RouterError>;
 
     /// How far a device's router is; with `drift`, the router is asked what somebody has changed by hand.
     async fn state(&self, device: &str, drift: bool) -> Result<Json, RouterError>;
@@ -191,7 +192,7 @@ impl Asked<'_> {
             StarStateRoute::Session(id) => Ok(Answer::json(StatusCode::OK, &self.session(id).await?.summary)),
             StarStateRoute::Generated(id) => {
                 self.session(id).await?;
-                let generated = self.routers.generated(id, self.reveal).await?;
+                let generated = self.routers.generated(id, parameters.get("host"), self.reveal).await?;
                 Ok(Answer::json(StatusCode::OK, &generated.ok_or(Refusal::Missing("No such session"))?))
             }
             StarStateRoute::OfDevice(id) => {

@@ -76,7 +76,7 @@ fn starstate() -> Json {
                 "updatedAt": { "type": "string", "format": "date-time" },
             },
         },
-        "StarStateGenerated": any_object("`generated`: step, resource, name and value of each"),
+        "StarStateGenerated": any_object("`generated`: step, resource, name and value of each; `clientFiles`: name, mediaType and content of each"),
         "StarStateOfDevice": any_object("`job`, `session` and `drift`; null where there is none"),
     })
 }
