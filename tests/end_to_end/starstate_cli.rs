@@ -192,6 +192,17 @@ async fn what_fails_is_named_and_nothing_is_left_of_it() {
     assert_eq!(bench.configuration(), before);
 }
 
+/// What a document leaves open is filled in, and what it says stays.
+#[test]
+fn a_document_is_completed() {
+    let ran = Ran::from(starstate().arg("complete").arg(document("09-minimal")).output().unwrap());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let completed: Json = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(completed["choose"]["networks"]["baseNetworks"]["foreign"], true, "{completed}");
+    assert!(completed["lan"]["subnets"]["baseSubnets"]["foreign"]["subnet"].is_string(), "{completed}");
+    assert_eq!(completed["wan"]["wanLink"]["foreign"]["wanConfigs"][0]["name"], "Up");
+}
+
 /// Whoever is to call the router's servers gets what it takes, with the keys that the router made.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_for_those_who_call_are_written() {

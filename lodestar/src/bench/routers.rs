@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use routeros::ClientOptions;
 use serde::Serialize;
 use sim::{RouterOptions, Simulator, SimulatorOptions};
-use starstate::compile::Documents;
+use starstate::documents::Documents;
 use starstate::management::Management;
 use starstate::orchestrator::Options;
 use starstate::port::ReachableRouter;

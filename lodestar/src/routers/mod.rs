@@ -34,7 +34,7 @@ use data_encoding::HEXLOWER;
 use parking_lot::Mutex;
 use routeros::Secret;
 use serde_json::Value as Json;
-use starstate::compile::Documents;
+use starstate::documents::Documents;
 use starstate::issue::Issue;
 use starstate::ledger::Fingerprints;
 use starstate::session::{Compile, Sessions};

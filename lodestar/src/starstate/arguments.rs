@@ -9,6 +9,8 @@ use clap::{Args, Subcommand};
 pub enum StarStateCommand {
     /// Check a document. No router is needed.
     Validate(ValidateArguments),
+    /// Print a document with the networks and addresses that it leaves open filled in. No router is needed.
+    Complete(CompleteArguments),
     /// Show what applying a document would do. Nothing is written.
     Plan(PlanArguments),
     /// Make a router what a document says, or leave it as it was. Goes on with an attempt that was interrupted.
@@ -30,6 +32,14 @@ pub struct ValidateArguments {
     /// Print the issues as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Options of `starstate complete`.
+#[derive(Debug, Args)]
+pub struct CompleteArguments {
+    /// The document, JSON.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// Options of `starstate plan`.

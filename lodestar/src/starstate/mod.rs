@@ -17,14 +17,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value as Json, json};
 use starstate::client_files::client_files;
-use starstate::compile::Documents;
+use starstate::completion;
+use starstate::documents::Documents;
 use starstate::issue::{Issue, permits};
 use starstate::orchestrator::{Options, RollbackResult};
 use starstate::plan::{Plan, Verb};
 use starstate::session::{Compile, ServiceError, Session, Sessions, Status, Target};
+use starstate::state::{self, Secrets};
 use tokio_util::sync::CancellationToken;
 
-use arguments::{ApplyArguments, HeldArguments, PlanArguments, RouterArguments, StarStateCommand, ValidateArguments};
+use arguments::{
+    ApplyArguments, CompleteArguments, HeldArguments, PlanArguments, RouterArguments, StarStateCommand,
+    ValidateArguments,
+};
 use directory::SessionDirectory;
 use reach::{Reached, reach};
 use show::Show;
@@ -33,6 +38,7 @@ use show::Show;
 pub async fn run(command: StarStateCommand, stop: CancellationToken) -> Result<bool> {
     match command {
         StarStateCommand::Validate(arguments) => validate(&arguments),
+        StarStateCommand::Complete(arguments) => complete(&arguments),
         StarStateCommand::Plan(arguments) => plan(&arguments).await,
         StarStateCommand::Apply(arguments) => apply(&arguments, stop).await,
         StarStateCommand::Drift(arguments) => drift(&arguments).await,
@@ -51,6 +57,17 @@ fn validate(arguments: &ValidateArguments) -> Result<bool> {
         println!("{}", if permits(&issues) { "the document can be applied" } else { "the document has errors" });
     }
     Ok(permits(&issues))
+}
+
+fn complete(arguments: &CompleteArguments) -> Result<bool> {
+    let read = state::read(&read(&arguments.file)?);
+    if !permits(&read.issues) {
+        read.issues.iter().for_each(|issue| eprintln!("{issue}"));
+        return Ok(false);
+    }
+    let completed = completion::complete(&read.state);
+    println!("{}", serde_json::to_string_pretty(&completed.to_json(Secrets::Shown))?);
+    Ok(true)
 }
 
 async fn plan(arguments: &PlanArguments) -> Result<bool> {
@@ -215,7 +232,7 @@ impl Work {
         }
         let Some(directory) = &arguments.client_files else { return Ok(()) };
         std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
-        let state = starstate::state::read(&session.document).state;
+        let state = state::read(&session.document).state;
         let host = arguments.public_address.as_deref().unwrap_or(&self.reached.host);
         for file in client_files(&state, &session.generated, host) {
             write_secret(&directory.join(&file.name), file.content.reveal().as_bytes())?;

@@ -14,7 +14,7 @@ use routeros::Secret;
 pub struct Step {
     /// Its name, the same whenever the same thing is wanted: `wan.link.foreign/fiber/dhcp-client`. Unique among all steps.
     pub id: String,
-    /// The resource that it belongs to, such as `wan.link.foreign`.
+    /// The resource that it belongs to, such as `wan.link.foreign/fiber`.
     pub resource: String,
     /// Where in the document it comes from, as a JSON path.
     pub source: String,

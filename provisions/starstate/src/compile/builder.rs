@@ -47,7 +47,7 @@ pub struct Builder<'a> {
     issues: Vec<Issue>,
     /// The step of each row or setting.
     rows: BTreeMap<String, usize>,
-    resource: String,
+    /// The full name of the current resource; names of its steps begin so.
     prefix: String,
     source: String,
 }
@@ -64,8 +64,8 @@ pub struct Draft<'b, 'a> {
 impl<'a> Builder<'a> {
     /// Without steps.
     pub fn new(world: &'a World<'a>, facts: &'a Facts) -> Builder<'a> {
-        let (resource, prefix, source) = (String::new(), String::new(), String::new());
-        Builder { world, facts, steps: Vec::new(), issues: Vec::new(), rows: BTreeMap::new(), resource, prefix, source }
+        let (prefix, source) = (String::new(), String::new());
+        Builder { world, facts, steps: Vec::new(), issues: Vec::new(), rows: BTreeMap::new(), prefix, source }
     }
 
     /// The steps that follow belong to this resource.
@@ -75,7 +75,6 @@ impl<'a> Builder<'a> {
 
     /// The steps that follow belong to the resource of this type and name, from this place in the document.
     pub fn begin_at(&mut self, resource_type: &str, name: &str, source: &str) {
-        resource_type.clone_into(&mut self.resource);
         source.clone_into(&mut self.source);
         self.prefix = full_name(resource_type, name);
     }
@@ -214,7 +213,7 @@ impl<'a> Builder<'a> {
     ) -> Draft<'_, 'a> {
         let step = Step {
             id: format!("{}/{what}", self.prefix),
-            resource: self.resource.clone(),
+            resource: self.prefix.clone(),
             source: self.source.clone(),
             path: path.to_owned(),
             action,

@@ -10,8 +10,6 @@
 //! Not here: rules about the document as such ([`crate::validation`]), and the order of steps ([`crate::needs`]).
 
 mod builder;
-mod connections;
-mod documents;
 mod extra;
 mod facts;
 mod fit;
@@ -24,7 +22,6 @@ mod wan;
 mod world;
 
 pub use builder::{Builder, Draft, Rank};
-pub use documents::Documents;
 pub use facts::{Band, Facts, Radio};
 pub use world::{Client, ClientConfig, Connection, Link, Network, World};
 

@@ -2,13 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Session};
+use super::{Failure, Session, new_id};
 use crate::orchestrator::{Progress, RollbackResult};
 
 /// Something happened to a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionEvent {
+    /// A ULID.
+    pub id: String,
+    /// How much it matters.
+    pub priority: Priority,
+    /// Who tells: `provisioning-service`.
+    pub source: String,
     /// Which session.
     pub session_id: String,
     /// Its router.
@@ -18,6 +24,16 @@ pub struct SessionEvent {
     /// What.
     #[serde(flatten)]
     pub kind: SessionEventKind,
+}
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// As usual.
+    Normal,
+    /// Somebody has to look.
+    Critical,
 }
 
 /// What happened.
@@ -124,7 +140,30 @@ pub enum SessionEventKind {
     Discarded,
 }
 
+impl SessionEvent {
+    /// An event of a session. `now`: milliseconds since 1970.
+    pub(super) fn new(session: &Session, kind: SessionEventKind, now: u64) -> SessionEvent {
+        SessionEvent {
+            // Without randomness the time alone tells events apart well enough.
+            id: new_id(now).unwrap_or_else(|_| now.to_string()),
+            priority: kind.priority(),
+            source: "provisioning-service".to_owned(),
+            session_id: session.id.clone(),
+            router_id: session.router.clone(),
+            timestamp: now,
+            kind,
+        }
+    }
+}
+
 impl SessionEventKind {
+    fn priority(&self) -> Priority {
+        match self {
+            SessionEventKind::ProvisioningSessionFailedEvent { .. } => Priority::Critical,
+            _ => Priority::Normal,
+        }
+    }
+
     /// How far something has come.
     pub(super) fn progress(progress: Progress) -> SessionEventKind {
         let percent_complete = match &progress {

@@ -17,7 +17,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use event::{SessionEvent, SessionEventKind};
+pub use event::{Priority, SessionEvent, SessionEventKind};
 pub use id::new_id;
 pub use service::{ServiceError, Sessions, Target};
 pub use store::{SessionStore, StoreError};

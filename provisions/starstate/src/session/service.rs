@@ -472,8 +472,7 @@ impl Sessions {
     }
 
     fn emit(&self, session: &Session, kind: SessionEventKind) {
-        let (session_id, router_id) = (session.id.clone(), session.router.clone());
-        (self.tell)(SessionEvent { session_id, router_id, timestamp: (self.now)(), kind });
+        (self.tell)(SessionEvent::new(session, kind, (self.now)()));
     }
 }
 

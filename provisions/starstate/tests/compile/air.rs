@@ -2,7 +2,8 @@
 
 use routeros_schema::Release;
 use serde_json::{Value as Json, json};
-use starstate::compile::{Band, Compiled, Documents, Facts, Radio};
+use starstate::compile::{Band, Compiled, Facts, Radio};
+use starstate::documents::Documents;
 use starstate::issue::Severity;
 use starstate::role::Role;
 use starstate::session::Compile;

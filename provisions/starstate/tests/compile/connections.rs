@@ -1,7 +1,7 @@
 //! What a session tells of a router's uplinks and tunnels.
 
 use serde_json::{Value as Json, json};
-use starstate::compile::Documents;
+use starstate::documents::Documents;
 use starstate::ledger::Kept;
 use starstate::orchestrator::Generated;
 use starstate::session::Compile;

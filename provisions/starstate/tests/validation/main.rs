@@ -10,7 +10,7 @@ mod texts;
 mod vpn;
 
 use serde_json::{Value as Json, json};
-use starstate::compile::Documents;
+use starstate::documents::Documents;
 use starstate::issue::{Issue, Severity};
 use starstate::session::Compile as _;
 use starstate::state;

@@ -34,7 +34,7 @@ fn own(compiled: &Compiled) -> Vec<Step> {
         "/ip/firewall/address-list",
         "/ip/firewall/mangle",
     ];
-    let steps = compiled.steps.iter().filter(|step| step.resource.ends_with(".client"));
+    let steps = compiled.steps.iter().filter(|step| step.resource.contains(".client/"));
     steps.filter(|step| !COMMON.contains(&step.path.as_str())).cloned().collect()
 }
 
@@ -239,7 +239,7 @@ fn ikev2_is_seven_parts_of_ipsec() {
 #[test]
 fn what_a_tunnel_needs_around_it() {
     let compiled = with_clients(wireguard(json!({})));
-    let steps: Vec<Step> = compiled.steps.iter().filter(|step| step.resource.ends_with(".client")).cloned().collect();
+    let steps: Vec<Step> = compiled.steps.iter().filter(|step| step.resource.contains(".client/")).cloned().collect();
     let around: Vec<Step> = steps.into_iter().filter(|step| !own(&compiled).contains(step)).collect();
     assert_shown(
         &around,
@@ -267,7 +267,7 @@ fn a_tunnel_leaves_by_its_link() {
         assert_no_errors(&compiled);
         let is_about = |step: &&Step| {
             let menus = ["/ip/firewall/address-list", "/routing/rule", "/ip/firewall/mangle"];
-            step.resource.ends_with(".client") && menus.contains(&step.path.as_str())
+            step.resource.contains(".client/") && menus.contains(&step.path.as_str())
         };
         show(&compiled.steps.iter().filter(is_about).cloned().collect::<Vec<_>>())
     };

@@ -1,6 +1,6 @@
 //! What a document connects a router to, to tell when the router has it. Pure.
 
-use super::world::{ClientConfig, Connection, World};
+use crate::compile::{ClientConfig, Connection, World};
 use crate::decompose::{Content, Resource, decompose};
 use crate::form::with_port;
 use crate::orchestrator::Generated;
@@ -9,7 +9,7 @@ use crate::session::SessionEventKind;
 use crate::state::{StarState, TunnelBase};
 
 /// The uplinks and tunnels of a router, in the order of the document.
-pub(super) fn connections(
+pub(crate) fn connections(
     state: &StarState,
     role: Role,
     generated: &[Generated],

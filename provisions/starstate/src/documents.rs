@@ -1,9 +1,9 @@
-//! What documents mean to sessions.
+//! What documents mean to sessions: read, checked and compiled.
 
 use serde_json::Value as Json;
 
-use super::connections::connections;
-use super::{Compiled, Facts, compile};
+use crate::compile::{Compiled, Facts, compile};
+use crate::connections::connections;
 use crate::issue::{Issue, Severity, permits};
 use crate::orchestrator::Generated;
 use crate::role::Role;
