@@ -25,9 +25,9 @@ use super::date;
 use super::vault::Vault;
 
 /// How long a router stays reserved when its node is gone.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_secs(20);
 /// How often the reservation is renewed.
-const RENEWAL: Duration = Duration::from_secs(15);
+const RENEWAL: Duration = Duration::from_secs(5);
 
 /// The store of sessions.
 pub struct StoredSessions {

@@ -20,7 +20,7 @@ const CONCURRENCY: usize = 8;
 /// Sessions that are kept of each router besides those that matter, unless `starstate.keptSessions` says otherwise.
 const KEPT: usize = 20;
 /// How often it is looked for what another node has left.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked whether a first session is over.
 const SESSION_LOOK: Duration = Duration::from_millis(100);
 /// How long jobs may go on when the server stops; what is not done then goes on at the next start.
