@@ -173,7 +173,7 @@ async fn a_server_that_is_killed_goes_on_where_it_was() {
     let arguments = ["--connection-requests-to-this-machine"];
     let mut server = Server::start_on_with(directory.path(), &arguments);
     prepare(&server, &router, json!({ "0 BOOTSTRAP": true }));
-    store(&server, "08-everything-on.json");
+    store(&server, "01-home-dual-wan-split.json");
     let mut device = mikrotik(&server);
     device.listen().await.unwrap();
     assert!(device.session(["0 BOOTSTRAP"]).await.completed());

@@ -96,12 +96,13 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Send + 'static>(
             }
         }
     };
+    if matches!(next, Next::Cut) {
+        // Before what is running is told of it: nothing arrives any more.
+        cut.cancel();
+    }
     session.running.lock().drain().for_each(|(_, token)| token.cancel());
     shared.router.lock().session_ended(number, login.said_goodbye);
     drop(session);
-    if matches!(next, Next::Cut) {
-        cut.cancel();
-    }
     let _ = writing.await;
 }
 
@@ -375,8 +376,9 @@ async fn write_all<W: AsyncWrite>(writer: W, mut queue: mpsc::UnboundedReceiver<
         }
     };
     tokio::select! {
-        () = writing => {}
+        biased;
         () = cut.cancelled() => {}
+        () = writing => {}
     }
     let _ = writer.shutdown().await;
 }
