@@ -71,12 +71,19 @@ async fn writes(name: &str) -> (u64, Vec<String>) {
     (router.counts().writes, settled(&router))
 }
 
-/// Without what a router makes anew each time: certificates, and the key of the interface for which documents have none.
+/// Without what a router makes anew each time: certificates, the key of the interface for which documents have none, and ports that it
+/// chooses.
 fn settled(router: &Simulator) -> Vec<String> {
     let mut lines = configuration(router);
     lines.retain(|line| !line.starts_with("/certificate"));
-    for line in lines.iter_mut().filter(|line| line.contains("name=\"bth-server\"")) {
-        line.truncate(line.find("private-key=").unwrap_or(line.len()));
+    let chosen = [("name=\"bth-server\"", " private-key=\""), ("name=\"wireguard-client-", " listen-port=\"")];
+    for (row, property) in chosen {
+        for line in lines.iter_mut().filter(|line| line.contains(row)) {
+            let Some(begin) = line.find(property) else { continue };
+            let value = begin + property.len();
+            let end = line[value..].find('"').map_or(line.len(), |end| value + end + 1);
+            line.replace_range(begin..end, "");
+        }
     }
     lines
 }
