@@ -26,7 +26,8 @@ pub const SESSION: &str = "01JTEST";
 
 /// A factory-fresh router whose API is at its usual port, as documents take for granted. Each has an address of its own.
 pub async fn start_at_usual_port() -> Simulator {
-    loop {
+    let mut problem = None;
+    for _ in 0..100 {
         let mut address = [127, 0, 0, 0];
         getrandom::fill(&mut address[1..]).unwrap();
         let mut options = SimulatorOptions::new(factory_fresh());
@@ -34,9 +35,10 @@ pub async fn start_at_usual_port() -> Simulator {
         match Simulator::start(options).await {
             Ok(router) => return router,
             // The address is taken, or is one that cannot be.
-            Err(_) => continue,
+            Err(error) => problem = Some(error),
         }
     }
+    panic!("no address of this machine is free: {problem:?}");
 }
 
 fn factory_fresh() -> RouterOptions {
