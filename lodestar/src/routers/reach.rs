@@ -3,19 +3,19 @@
 //!
 //! Addresses come from devices, so they go through the guard of connection requests, and what was checked is what is connected to.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 
 use acs_core::device::StoredDevice;
 use acs_core::expression::{Context, Scalar};
 use acs_core::session::settings::ConfigValues;
 use cwmp::ExtensionCaller;
 use cwmp::connection_request::AddressPolicy;
-use routeros::{ClientOptions, Connector, PORT, Secret, TLS_PORT, TcpConnector, TlsConnector, Trust};
+use routeros::{ClientOptions, PORT, Secret, TLS_PORT, TcpConnector, TlsConnector, Trust};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use starstate::management::Management;
 use starstate::orchestrator::Options;
-use starstate::port::ReachableRouter;
+use starstate::port::{ConnectorAt, ReachableRouter, own_address};
 
 use crate::outside;
 use crate::waker::DeviceFacts;
@@ -172,9 +172,9 @@ impl Access {
             port: self.port,
             user: self.user.clone(),
             router: Some(target),
-            peer: source_of(SocketAddr::new(target, self.port)),
+            peer: own_address(SocketAddr::new(target, self.port)),
         };
-        let connector_at: Box<dyn Fn(u16) -> Box<dyn Connector> + Send + Sync> = match &self.trust {
+        let connector_at: Box<ConnectorAt> = match &self.trust {
             None => Box::new(move |port| Box::new(TcpConnector::new(target.to_string(), port))),
             Some(trust) => {
                 let invalid = |error: routeros::TlsError| AccessError::NotConfigured(error.to_string());
@@ -242,14 +242,6 @@ fn host_of(url: &str) -> Option<String> {
         None => host_and_port.split(':').next()?,
     };
     Some(host.to_owned()).filter(|host| !host.is_empty())
-}
-
-/// Our own address on the way there. Nothing is sent to find out.
-fn source_of(target: SocketAddr) -> Option<IpAddr> {
-    let any: SocketAddr = if target.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-    let socket = UdpSocket::bind(any).ok()?;
-    socket.connect(target).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }
 
 #[cfg(test)]

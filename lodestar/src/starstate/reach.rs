@@ -1,13 +1,13 @@
 //! How the command line reaches a router.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
 use routeros::{
     ClientOptions, Connector, PORT, REST_PORT, REST_TLS_PORT, Secret, TLS_PORT, TcpConnector, TlsConnector, Trust,
 };
 use starstate::management::Management;
-use starstate::port::{ConnectorAt, Reach, ReachableRouter, RestReachable};
+use starstate::port::{ConnectorAt, Reach, ReachableRouter, RestReachable, own_address};
 use tokio::net::lookup_host;
 
 use super::arguments::RouterArguments;
@@ -42,16 +42,16 @@ pub async fn reach(arguments: &RouterArguments) -> Result<Reached> {
              detail) or --tls-ca; or --plain, if everybody on the way may see passwords and keys"
         );
     }
-    let router = addresses.first().copied();
+    let address = addresses.first().copied().with_context(|| format!("{host:?} has no address"))?;
     let management = Management {
         service: service.to_owned(),
         port,
         user: arguments.user.clone(),
-        router: router.map(|address| address.ip()),
-        peer: router.and_then(own_address),
+        router: Some(address.ip()),
+        peer: own_address(address),
     };
     let options = ClientOptions::new(arguments.user.clone(), password(arguments)?);
-    let connector_at = connectors(host.clone(), port, trust)?;
+    let connector_at = connectors(&host, address, trust.as_ref())?;
     let reached: Box<dyn Reach> = match arguments.rest {
         true => Box::new(RestReachable::new(port, options, connector_at)?),
         false => Box::new(ReachableRouter::new(port, options, connector_at)),
@@ -60,17 +60,15 @@ pub async fn reach(arguments: &RouterArguments) -> Result<Reached> {
     Ok(Reached { name, host, port: reached, management })
 }
 
-/// Makes connectors to any port of a host.
-fn connectors(host: String, port: u16, trust: Option<Trust>) -> Result<Box<ConnectorAt>> {
-    let Some(trust) = trust else {
-        return Ok(Box::new(move |port| Box::new(TcpConnector::new(host.clone(), port))));
-    };
-    // The name and the trust are good for one port, so for every other one, too.
-    let first = TlsConnector::new(host.clone(), port, &trust)?;
-    Ok(Box::new(move |at| match TlsConnector::new(host.clone(), at, &trust) {
-        Ok(connector) => Box::new(connector),
-        Err(_) => Box::new(first.clone()),
-    }))
+/// Makes connectors to any port of a host, at the address that it was found to have.
+fn connectors(host: &str, address: SocketAddr, trust: Option<&Trust>) -> Result<Box<ConnectorAt>> {
+    Ok(match trust {
+        None => Box::new(move |port| Box::new(TcpConnector::new(address.ip().to_string(), port))),
+        Some(trust) => {
+            let connector = TlsConnector::new(host, address.port(), trust)?;
+            Box::new(move |port| Box::new(connector.clone().at(SocketAddr::new(address.ip(), port))))
+        }
+    })
 }
 
 fn trust(arguments: &RouterArguments) -> Result<Option<Trust>> {
@@ -113,14 +111,6 @@ fn host_and_port(address: &str, default: u16) -> Result<(String, u16)> {
         bail!("--router {address:?} is neither an address nor a host's name, with or without a port");
     }
     Ok((host.to_owned(), port))
-}
-
-/// This machine's address on the way to another one. Nothing is sent.
-fn own_address(router: SocketAddr) -> Option<IpAddr> {
-    let any: SocketAddr = if router.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-    let socket = UdpSocket::bind(any).ok()?;
-    socket.connect(router).ok()?;
-    Some(socket.local_addr().ok()?.ip())
 }
 
 #[cfg(test)]

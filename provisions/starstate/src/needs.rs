@@ -148,24 +148,8 @@ mod tests {
     use crate::step::Value;
 
     fn add(id: &str, path: &str, arguments: &[(&str, &str)]) -> Step {
-        Step {
-            id: id.into(),
-            resource: "r".into(),
-            source: "$".into(),
-            path: path.into(),
-            action: Action::Add,
-            arguments: arguments.iter().map(|(name, value)| ((*name).into(), Value::from(*value))).collect(),
-            key: Vec::new(),
-            target: Vec::new(),
-            critical: true,
-            needs: Vec::new(),
-            label: None,
-            place: None,
-            takes_over: false,
-            initial: Vec::new(),
-            once: false,
-            read_back: Vec::new(),
-        }
+        let arguments = arguments.iter().map(|(name, value)| ((*name).into(), Value::from(*value))).collect();
+        Step { arguments, ..Step::new(id, path, Action::Add) }
     }
 
     fn order(steps: &[Step]) -> Vec<&str> {

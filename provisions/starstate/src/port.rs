@@ -5,6 +5,7 @@
 //!
 //! Not here: which commands are sent, and what their failures mean.
 
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -171,6 +172,14 @@ impl Reach for Client {
     async fn probe(&self, _: Option<u16>) -> Result<(), Error> {
         RouterPort::run(self, Command::print("/system/identity")).await.map(drop)
     }
+}
+
+/// This machine's address on the way to another one. Nothing is sent to find out.
+pub fn own_address(to: SocketAddr) -> Option<IpAddr> {
+    let any: SocketAddr = if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(to).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Begins to hold changes back. `false` when the router has no safe mode on its API (before RouterOS 7.18), or does not give it:

@@ -86,6 +86,28 @@ pub enum Value {
 }
 
 impl Step {
+    /// A step that matters and says nothing more yet.
+    pub fn new(id: impl Into<String>, path: impl Into<String>, action: Action) -> Step {
+        Step {
+            id: id.into(),
+            resource: String::new(),
+            source: String::new(),
+            path: path.into(),
+            action,
+            arguments: Vec::new(),
+            key: Vec::new(),
+            target: Vec::new(),
+            critical: true,
+            needs: Vec::new(),
+            label: None,
+            place: None,
+            takes_over: false,
+            initial: Vec::new(),
+            once: false,
+            read_back: Vec::new(),
+        }
+    }
+
     /// The value of an argument, as text; secrets, too.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.argument(name).map(Value::text)

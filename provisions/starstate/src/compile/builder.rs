@@ -212,22 +212,11 @@ impl<'a> Builder<'a> {
         target: Vec<(String, String)>,
     ) -> Draft<'_, 'a> {
         let step = Step {
-            id: format!("{}/{what}", self.prefix),
             resource: self.prefix.clone(),
             source: self.source.clone(),
-            path: path.to_owned(),
-            action,
-            arguments: Vec::new(),
             key,
             target,
-            critical: true,
-            needs: Vec::new(),
-            label: None,
-            place: None,
-            takes_over: false,
-            initial: Vec::new(),
-            once: false,
-            read_back: Vec::new(),
+            ..Step::new(format!("{}/{what}", self.prefix), path, action)
         };
         Draft { builder: self, rank: Rank::default(), step }
     }

@@ -55,11 +55,6 @@ impl World<'_> {
         };
         config.and_then(Option::as_ref).map_or(Ok(Sharing::Unsaid), |config| sharing(config, count))
     }
-
-    /// Whether marks spread the connections of a type of network over several links or tunnels, so that nothing else may mark them.
-    pub fn is_balanced_by_marks(&self, kind: NetworkType) -> bool {
-        matches!(self.sharing(kind), Ok(Sharing::Pcc | Sharing::Nth | Sharing::Both(_)))
-    }
 }
 
 fn sharing(config: &MultiLinkConfig, links: usize) -> Result<Sharing, String> {

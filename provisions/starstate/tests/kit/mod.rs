@@ -289,22 +289,11 @@ impl Reach for Dying<'_> {
 /// A step that adds a row.
 pub fn add(id: &str, path: &str, key: &[&str], arguments: &[(&str, &str)]) -> Step {
     Step {
-        id: id.into(),
         resource: id.split('/').next().unwrap_or_default().into(),
         source: format!("$.{id}"),
-        path: path.into(),
-        action: Action::Add,
         arguments: arguments.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect(),
         key: key.iter().map(|name| (*name).to_owned()).collect(),
-        target: Vec::new(),
-        critical: true,
-        needs: Vec::new(),
-        label: None,
-        place: None,
-        takes_over: false,
-        initial: Vec::new(),
-        once: false,
-        read_back: Vec::new(),
+        ..Step::new(id, path, Action::Add)
     }
 }
 
